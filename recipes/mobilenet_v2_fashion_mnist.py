@@ -1,0 +1,45 @@
+"""A MobileNetV2 on the full Fashion-MNIST: distilled, pruned to 80 %, QAT, int8.
+
+Source: Sandler et al., MobileNetV2, arXiv:1801.04381, at width 0.35; Hinton et al.,
+  arXiv:1503.02531; Zhu & Gupta, arXiv:1710.01878; Jacob et al., arXiv:1712.05877.
+Command: `tfcompress run recipes/mobilenet_v2_fashion_mnist.py`
+Duration, size and accuracy: see the row `mobilenet_v2_fashion_mnist` of
+  recipes/README.md.
+"""
+
+import tfcompress as tfc
+
+FROM_TEACHER = tfc.Distillation("resnet8", temperature=4.0, alpha=0.5)
+
+RECIPE = tfc.Recipe(
+    data=tfc.Data(
+        "fashion_mnist",
+        augmentation=tfc.Augmentation(shift=2, horizontal_flip=True),
+    ),
+    teachers={
+        "resnet8": tfc.Teacher(
+            model=tfc.Architecture("resnet8"),
+            stages=(tfc.Training(epochs=6, learning_rate=tfc.CosineDecay(4e-3, 0.5)),),
+        ),
+    },
+    model=tfc.Architecture("mobilenet_v2", {"alpha": 0.35}),
+    stages=(
+        tfc.Training(
+            epochs=8,
+            learning_rate=tfc.CosineDecay(4e-3, 0.5),
+            objective=FROM_TEACHER,
+        ),
+        tfc.Pruning(
+            final_sparsity=0.8,
+            epochs=4,
+            learning_rate=tfc.CosineDecay(2e-3, final_fraction=0.02),
+            objective=FROM_TEACHER,
+        ),
+        tfc.QuantizationAware(epochs=1, learning_rate=1e-4),
+    ),
+    export=tfc.Export(quantization="int8"),
+    smoke_overrides={"data.name": "fashion_mnist_small"},
+)
+
+if __name__ == "__main__":
+    tfc.run_as_script(__file__)

@@ -1,0 +1,86 @@
+import csv
+import io
+import json
+
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from tfcompress.cli.main import main
+
+# A dense layer from 4 to 3 with bias; the file's name is markup to rich.
+PARAMS, MACS = 4 * 3 + 3, 4 * 3
+
+
+# Once for all tests, before any of them captures the converter's chatter.
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("files")
+    image = keras.Input((4,), name="image")
+    dense = keras.layers.Dense(3, name="dense", bias_initializer="ones")
+    model = keras.Model(image, dense(image))
+    model.save(tmp_path / "[red]a.keras")
+    flatbuffer = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    (tmp_path / "a.tflite").write_bytes(flatbuffer)
+    return [str(tmp_path / "[red]a.keras"), str(tmp_path / "a.tflite")]
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_json_of_one_model_is_one_object_and_nothing_else(capfd, files, position):
+    assert main(["profile", files[position], "--format=json", "--nolatency"]) == 0
+    captured = capfd.readouterr()
+    document = json.loads(captured.out)
+    assert captured.err == ""
+    assert document["schema_version"] == 1
+    assert document["format"] == ("keras", "tflite")[position]
+    assert document["totals"]["params"] == PARAMS
+    assert document["totals"]["macs"] == MACS
+    assert sum(layer["macs"] for layer in document["layers"]) == MACS
+    assert document["totals"]["latency_ms"] is None
+
+
+def test_json_of_two_models_is_a_list_in_their_order(capfd, files):
+    assert main(["profile", *files, "--format=json", "--nolatency"]) == 0
+    documents = json.loads(capfd.readouterr().out)
+    assert [document["source"] for document in documents] == files
+
+
+def test_csv_of_two_models_has_one_line_of_names(capfd, files):
+    assert main(["profile", *files, "--format=csv", "--nolatency"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capfd.readouterr().out)))
+    assert {row["source"] for row in rows} == set(files)
+    macs = [int(row["macs"]) for row in rows]
+    assert sum(macs) == 2 * MACS
+
+
+def test_the_table_shows_a_name_as_it_is(capfd, files):
+    assert main(["profile", files[0]]) == 0
+    captured = capfd.readouterr()
+    assert "[red]a.keras" in "".join(captured.out.split())
+    assert captured.err == ""
+
+
+def test_a_timed_file_says_with_how_many_threads(capfd, files):
+    words = ["profile", files[1], "--format=json", "--num_threads=2"]
+    assert main(words) == 0
+    latency = json.loads(capfd.readouterr().out)["totals"]["latency_ms"]
+    assert latency["num_threads"] == 2
+    assert 0 < latency["p10"] <= latency["p50"] <= latency["p90"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("cut.keras", b"PK\x03\x04"),
+        ("damaged.tflite", b"\x1c\0\0\0TFL3" + bytes(100)),
+        ("other.onnx", b"\x08\x07\x12\x07pytorch"),
+    ],
+)
+def test_a_file_that_is_no_model_is_told(capfd, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert main(["profile", str(tmp_path / name), "--format=json"]) == 1
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("error: ")
+    assert name in line

@@ -1,0 +1,40 @@
+"""What every recipe promises: it loads, is documented, and runs at smoke size."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import tfcompress as tfc
+from tfcompress.recipe import load_recipe
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.py"))
+
+
+def test_there_are_recipes():
+    assert {"quickstart", "mobilenet_v2_fashion_mnist"} <= {p.stem for p in RECIPES}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipe_says_what_it_is_and_how_to_run_it(path):
+    text = path.read_text()
+    assert text.startswith('"""')
+    assert f"tfcompress run recipes/{path.name}" in text
+    assert "tfc.run_as_script(__file__)" in text
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipe_survives_json(path):
+    recipe = load_recipe(path)
+    restored = tfc.Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())))
+    assert restored == recipe
+    assert recipe.name == path.stem
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipe_runs_at_smoke_size(path, tmp_path):
+    report = tfc.run_recipe(load_recipe(path).smoke(), tmp_path)
+    assert report.artifact["float_ops"] == []
+    assert report.artifact["input"]["dtype"] == "int8"
+    assert (tmp_path / "model.tflite").stat().st_size == report.artifact["size_bytes"]
+    assert report.data["num_test"] == 200

@@ -1,0 +1,41 @@
+import numpy as np
+
+from tfcompress.data.calibration import class_balanced_indices, held_out_indices
+
+
+def test_classes_differ_by_at_most_one():
+    labels = np.repeat([0, 1, 2], [50, 7, 20])
+    chosen = class_balanced_indices(labels, 20, seed=1)
+    assert sorted(np.bincount(labels[chosen]).tolist()) == [6, 7, 7]
+    assert (np.diff(chosen) > 0).all()
+
+
+def test_small_class_gives_all_and_others_fill_up():
+    labels = np.repeat([0, 1, 2], [50, 2, 20])
+    chosen = class_balanced_indices(labels, 20, seed=1)
+    assert np.bincount(labels[chosen]).tolist() == [9, 2, 9]
+
+
+def test_all_are_chosen_when_there_are_fewer():
+    assert class_balanced_indices(np.array([1, 0, 1]), 9, seed=0).tolist() == [0, 1, 2]
+
+
+def test_seed_decides_the_choice():
+    labels = np.arange(100) % 5
+    first = class_balanced_indices(labels, 10, seed=0)
+    assert (first == class_balanced_indices(labels, 10, seed=0)).all()
+    assert (first != class_balanced_indices(labels, 10, seed=1)).any()
+
+
+def test_held_out_takes_the_fraction_of_every_class():
+    labels = np.repeat([0, 1, 2], [40, 10, 3])
+    chosen = held_out_indices(labels, 0.1, seed=0)
+    # 4 of 40, 1 of 10, and at least one of 3.
+    assert np.bincount(labels[chosen]).tolist() == [4, 1, 1]
+    assert (chosen == held_out_indices(labels, 0.1, seed=0)).all()
+    assert (chosen != held_out_indices(labels, 0.1, seed=1)).any()
+
+
+def test_held_out_never_takes_the_last_image_of_a_class():
+    labels = np.repeat([0, 1], [1, 2])
+    assert labels[held_out_indices(labels, 0.99, seed=0)].tolist() == [1]

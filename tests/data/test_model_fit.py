@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+import tf_keras as keras
+
+from tfcompress.data import check_model_fits, from_arrays
+from tfcompress.errors import ModelError
+
+PAIR = (np.zeros((12, 6, 8, 3), np.uint8), np.arange(12) % 4)
+DATA = from_arrays(PAIR, PAIR, PAIR)
+
+
+def model(shape, num_classes=4):
+    inputs = keras.Input(shape)
+    features = keras.layers.GlobalAveragePooling2D()(inputs)
+    return keras.Model(inputs, keras.layers.Dense(num_classes)(features), name="net")
+
+
+@pytest.mark.parametrize("shape", [(6, 8, 3), (None, None, 3)])
+def test_fitting_model_passes(shape):
+    check_model_fits(model(shape), DATA)
+
+
+@pytest.mark.parametrize("shape", [(6, 8, 1), (8, 6, 3), (None, None, 1)])
+def test_other_input_is_refused_with_both_shapes(shape):
+    with pytest.raises(ModelError) as error:
+        check_model_fits(model(shape), DATA)
+    assert f"takes inputs of shape {shape}" in str(error.value)
+    assert "(6, 8, 3)" in str(error.value)
+
+
+def test_other_number_of_classes_is_refused():
+    with pytest.raises(ModelError, match=r"\(5,\).*4 classes"):
+        check_model_fits(model((6, 8, 3), 5), DATA)
+
+
+def test_flat_input_and_several_inputs_or_outputs_are_refused():
+    flat = keras.Input((12,))
+    with pytest.raises(ModelError, match=r"inputs of shape \(12,\)"):
+        check_model_fits(keras.Model(flat, keras.layers.Dense(4)(flat)), DATA)
+    one, two = keras.Input((6, 8, 3)), keras.Input((6, 8, 3))
+    both = keras.layers.Add()([one, two])
+    with pytest.raises(ModelError, match="several inputs"):
+        check_model_fits(keras.Model([one, two], both), DATA)
+    with pytest.raises(ModelError, match="several outputs"):
+        check_model_fits(keras.Model(one, [one, one]), DATA)

@@ -1,0 +1,294 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+import tf_keras as keras
+from ai_edge_litert.interpreter import Interpreter
+
+from tfcompress.data import from_arrays
+from tfcompress.errors import (
+    ExportError,
+    InvalidArgumentError,
+    ModelError,
+    WorkdirError,
+)
+from tfcompress.export import Export, audit_tflite, export_tflite
+
+layers = keras.layers
+IMAGES = np.random.default_rng(0).random((32, 8, 8, 1), dtype=np.float32)
+
+
+def image_data(images=IMAGES):
+    split = (images, np.arange(len(images)) % 3)
+    return from_arrays(train=split, test=split, validation=split)
+
+
+DATA = image_data()
+
+
+def conv_model(head=()):
+    """conv - BN - relu6 - depthwise - mean - dense, all names left to Keras."""
+    return keras.Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, padding="same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(6.0),
+            layers.DepthwiseConv2D(3, padding="same"),
+            *head,
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3),
+        ]
+    )
+
+
+def seeded(model):
+    random = np.random.default_rng(1)
+    model.set_weights(
+        [random.uniform(0.1, 0.9, value.shape) for value in model.get_weights()]
+    )
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return seeded(conv_model())
+
+
+@pytest.fixture(scope="module")
+def qat_model(model):
+    quantized = tfmot.quantization.keras.quantize_model(keras.models.clone_model(model))
+    for _ in range(3):
+        quantized(IMAGES, training=True)
+    return quantized
+
+
+def run_float(path, images):
+    """Runs a file on real-valued images, whatever its input and output types."""
+    interpreter = Interpreter(str(path))
+    (taken,), (given,) = (
+        interpreter.get_input_details(),
+        interpreter.get_output_details(),
+    )
+    interpreter.resize_tensor_input(taken["index"], images.shape)
+    interpreter.allocate_tensors()
+    if taken["dtype"] != np.float32:
+        scale, zero = taken["quantization"]
+        limits = np.iinfo(taken["dtype"])
+        images = np.clip(np.rint(images / scale) + zero, limits.min, limits.max)
+    interpreter.set_tensor(taken["index"], images.astype(taken["dtype"]))
+    interpreter.invoke()
+    output = interpreter.get_tensor(given["index"])
+    if given["dtype"] == np.float32:
+        return output
+    scale, zero = given["quantization"]
+    return (output.astype(np.float32) - zero) * scale
+
+
+# Rounding to 8 bits errs by about 1/256 of the range in each of five operators.
+@pytest.mark.parametrize(
+    ("quantization", "dtype", "share"),
+    [
+        ("float32", "float32", 1e-5),
+        ("float16", "float32", 2e-3),
+        ("dynamic", "float32", 5 / 256),
+        ("int8", "int8", 5 / 256),
+        ("int16x8", "int16", 5 / 256),
+    ],
+)
+def test_file_answers_as_the_keras_model_does(
+    tmp_path, model, quantization, dtype, share
+):
+    artifact = export_tflite(model, tmp_path / "m.tflite", DATA, quantization)
+    expected = model(IMAGES, training=False).numpy()
+    error = np.abs(run_float(artifact.path, IMAGES) - expected).max()
+    assert error <= share * np.abs(expected).max()
+    assert artifact.audit.input.dtype == artifact.audit.output.dtype == dtype
+
+
+def test_int8_file_is_all_integer_with_int8_ports_and_kernels_per_channel(
+    tmp_path, model
+):
+    artifact = export_tflite(model, tmp_path / "m.tflite", DATA, num_calibration=8)
+    audit = artifact.audit
+    assert dict(audit.ops) == {
+        "CONV_2D": 1,
+        "DEPTHWISE_CONV_2D": 1,
+        "FULLY_CONNECTED": 1,
+        "MEAN": 1,
+    }
+    assert audit.float_ops == audit.float_tensors == ()
+    assert audit.input.shape == (1, 8, 8, 1)
+    assert audit.output.shape == (1, 3)
+    # Calibrated on images that fill [0, 1): 255 steps, zero at the bottom.
+    assert audit.input.scale == pytest.approx(1 / 255, rel=0.02)
+    assert audit.input.zero_point == -128
+    assert artifact.calibration_indices == DATA.calibration(8, 0).indices
+    details = Interpreter(str(artifact.path)).get_tensor_details()
+    scales = {
+        tuple(each["shape"]): len(each["quantization_parameters"]["scales"])
+        for each in details
+    }
+    assert scales[(4, 3, 3, 1)] == 4
+    assert scales[(1, 3, 3, 4)] == 4
+
+
+def test_qat_model_needs_no_data_and_keeps_its_own_ranges(tmp_path, qat_model):
+    artifact = export_tflite(qat_model, tmp_path / "m.tflite")
+    assert artifact.audit.float_ops == ()
+    assert artifact.calibration_indices == ()
+    ranges = {weight.name: float(weight.numpy()) for weight in qat_model.weights[:2]}
+    low, high = sorted(ranges.values())
+    assert artifact.audit.input.scale == pytest.approx((high - low) / 255, rel=1e-3)
+    expected = qat_model(IMAGES, training=False).numpy()
+    error = np.abs(run_float(artifact.path, IMAGES) - expected).max()
+    assert error <= 2 * artifact.audit.output.scale
+
+
+def test_equal_weights_give_an_equal_file_whatever_was_built_before(
+    tmp_path, model, qat_model
+):
+    for original in (model, qat_model):
+        first = export_tflite(original, tmp_path / "a.tflite", DATA)
+        names = [layer.name for layer in original.layers]
+        for _ in range(3):  # Keras numbers on: conv2d_1, conv2d_2, ...
+            later = conv_model()
+        if original is qat_model:
+            later = tfmot.quantization.keras.quantize_model(later)
+        later.set_weights(original.get_weights())
+        assert [layer.name for layer in later.layers] != names
+        assert export_tflite(later, tmp_path / "b.tflite", DATA).sha256 == (
+            first.sha256
+        )
+        assert [layer.name for layer in original.layers] == names
+
+
+def test_equal_weights_give_an_equal_file_in_another_process(tmp_path, model):
+    program = (
+        "import importlib.util, sys\n"
+        "spec = importlib.util.spec_from_file_location('other', sys.argv[1])\n"
+        "other = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(other)\n"
+        "model = other.seeded(other.conv_model())\n"
+        "for kind in ('float32', 'int8'):\n"
+        "    path = f'{sys.argv[2]}/{kind}.tflite'\n"
+        "    print(other.export_tflite(model, path, other.DATA, kind).sha256)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, __file__, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    here = [
+        export_tflite(model, tmp_path / "here.tflite", DATA, kind).sha256
+        for kind in ("float32", "int8")
+    ]
+    assert done.stdout.split() == here
+
+
+def test_nothing_is_printed(tmp_path, model, capfd, caplog, recwarn):
+    capfd.readouterr()
+    export_tflite(model, tmp_path / "m.tflite", DATA)
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+    assert not caplog.records
+    assert not recwarn.list
+
+
+def test_int8_without_data_is_refused(tmp_path, model):
+    with pytest.raises(InvalidArgumentError, match="needs data to calibrate"):
+        export_tflite(model, tmp_path / "m.tflite")
+
+
+def test_data_of_another_size_is_refused(tmp_path, model):
+    with pytest.raises(ModelError, match=r"\(6, 8, 1\)"):
+        export_tflite(model, tmp_path / "m.tflite", image_data(IMAGES[:, :6]))
+
+
+@pytest.mark.parametrize("quantization", ["float32", "dynamic", "int16x8"])
+def test_qat_model_fits_int8_only(tmp_path, qat_model, quantization):
+    with pytest.raises(InvalidArgumentError, match="fits int8 only"):
+        export_tflite(qat_model, tmp_path / "m.tflite", DATA, quantization)
+
+
+def test_float_op_left_is_an_error_that_names_op_and_layer(tmp_path):
+    annotate = tfmot.quantization.keras.quantize_annotate_layer
+    partly = keras.Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, name="stem"),
+            layers.GlobalAveragePooling2D(name="mean"),
+            annotate(layers.Dense(3, name="head")),
+        ]
+    )
+    partly = tfmot.quantization.keras.quantize_apply(partly)
+    path = tmp_path / "m.tflite"
+    with pytest.raises(ExportError, match="CONV_2D in layer 'stem'"):
+        export_tflite(partly, path)
+    assert not path.exists()
+
+
+def test_op_unknown_to_the_converter_is_one_line(tmp_path):
+    odd = conv_model([layers.Lambda(tf.math.digamma, name="digamma")])
+    with pytest.raises(ExportError, match="cannot convert") as caught:
+        export_tflite(odd, tmp_path / "m.tflite", quantization="float32")
+    assert "Digamma" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_nan_weight_exports_nothing_and_names_it(tmp_path):
+    broken = conv_model()
+    kernel = broken.layers[0].kernel
+    kernel.assign(tf.fill(kernel.shape, np.nan))
+    path = tmp_path / "m.tflite"
+    path.write_bytes(b"before")
+    with pytest.raises(ModelError, match=r"NaN or infinite values in conv2d.*kernel"):
+        export_tflite(broken, path, quantization="float32")
+    assert path.read_bytes() == b"before"
+
+
+def test_pruning_wrappers_are_refused(tmp_path, model):
+    pruning = tfmot.sparsity.keras.prune_low_magnitude(keras.models.clone_model(model))
+    with pytest.raises(ModelError, match="pruning wrappers"):
+        export_tflite(pruning, tmp_path / "m.tflite", DATA)
+
+
+@pytest.mark.parametrize("broken", [object(), conv_model])
+def test_no_keras_model_is_refused(tmp_path, broken):
+    with pytest.raises(ModelError, match="expected a tf_keras model"):
+        export_tflite(broken, tmp_path / "m.tflite", DATA)
+
+
+def test_open_input_size_is_refused(tmp_path):
+    free = keras.Sequential([layers.Input((None, None, 1)), layers.Conv2D(2, 1)])
+    with pytest.raises(ModelError, match="height, width and channels are numbers"):
+        export_tflite(free, tmp_path / "m.tflite", DATA)
+
+
+def test_file_in_place_of_the_folder_is_one_line(tmp_path, model):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(WorkdirError):
+        export_tflite(model, tmp_path / "file" / "m.tflite", quantization="float32")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"quantization": "int4"}, "'int4'; expected one of float32, float16"),
+        ({"num_calibration": 0}, "at least 1"),
+    ],
+)
+def test_wrong_arguments_are_refused(tmp_path, model, arguments, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        Export(**arguments)
+    with pytest.raises(InvalidArgumentError, match=message):
+        export_tflite(model, tmp_path / "m.tflite", DATA, **arguments)
+
+
+def test_export_says_what_the_file_says(tmp_path, model):
+    artifact = export_tflite(model, tmp_path / "m.tflite", DATA)
+    assert artifact.audit == audit_tflite(tmp_path / "m.tflite")

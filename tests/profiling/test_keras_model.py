@@ -1,0 +1,158 @@
+import keras as keras3
+import numpy as np
+import pytest
+import tensorflow_model_optimization as tfmot
+import tf_keras
+import tiny
+
+from tfcompress.errors import ModelError
+from tfcompress.profiling.keras_model import profile_keras_model
+
+
+def profile_of(keras, layer, input_shape=(8, 6, 4)):
+    model = keras.Sequential([keras.Input(input_shape), layer])
+    return profile_keras_model(model).layers[-1]
+
+
+both_keras = pytest.mark.parametrize("keras", [tf_keras, keras3])
+
+
+@both_keras
+@pytest.mark.parametrize(
+    ("layer", "options", "params", "macs"),
+    [
+        ("Conv2D", {"filters": 10, "kernel_size": 3}, 370, 6 * 4 * 360),
+        (
+            "Conv2D",
+            {"filters": 10, "kernel_size": (3, 1), "padding": "same", "strides": 2},
+            3 * 4 * 10 + 10,
+            4 * 3 * 120,
+        ),
+        (
+            "Conv2D",
+            {"filters": 6, "kernel_size": 3, "groups": 2, "padding": "same"},
+            9 * 2 * 6 + 6,
+            8 * 6 * 108,
+        ),
+        (
+            "DepthwiseConv2D",
+            {"kernel_size": 3, "depth_multiplier": 2, "padding": "same"},
+            72 + 8,
+            8 * 6 * 72,
+        ),
+        (
+            "SeparableConv2D",
+            {"filters": 5, "kernel_size": 3, "strides": 2, "padding": "same"},
+            9 * 4 + 4 * 5 + 5,
+            4 * 3 * (36 + 20),
+        ),
+        (
+            "Conv2DTranspose",
+            {"filters": 5, "kernel_size": 3, "strides": 2, "padding": "same"},
+            9 * 4 * 5 + 5,
+            8 * 6 * 180,
+        ),
+        ("Dense", {"units": 7}, 4 * 7 + 7, 8 * 6 * 28),
+        ("BatchNormalization", {}, 4 * 4, 0),
+        ("Dropout", {"rate": 0.5}, 0, 0),
+    ],
+)
+def test_params_and_macs_by_arithmetic(keras, layer, options, params, macs):
+    result = profile_of(keras, getattr(keras.layers, layer)(**options))
+    assert (result.type, result.params, result.macs) == (layer, params, macs)
+
+
+@both_keras
+def test_conv1d_by_arithmetic(keras):
+    layer = keras.layers.Conv1D(5, 3, use_bias=False)
+    result = profile_of(keras, layer, input_shape=(10, 4))
+    assert (result.params, result.macs) == (60, 8 * 60)
+    assert result.output_shape == (8, 5)
+
+
+def test_channels_first_counts_the_sides():
+    layer = tf_keras.layers.Conv2D(
+        5, 3, padding="same", data_format="channels_first", use_bias=False
+    )
+    assert profile_of(tf_keras, layer, (4, 8, 6)).macs == 8 * 6 * 9 * 4 * 5
+
+
+@both_keras
+def test_zeros_in_kernel_and_elsewhere(keras):
+    layer = keras.layers.Dense(3)
+    model = keras.Sequential([keras.Input((4,)), layer])
+    kernel = np.ones((4, 3), np.float32)
+    kernel[0] = 0
+    layer.set_weights([kernel, np.zeros(3, np.float32)])
+    result = profile_keras_model(model)
+    assert result.layers[-1].sparsity == result.totals.sparsity == 3 / 12
+    assert result.totals.nonzero_params == 9
+    assert result.totals.trainable_params == 15
+
+
+@both_keras
+def test_shared_layer_has_its_params_once_and_its_macs_twice(keras):
+    a, b = keras.Input((4,)), keras.Input((4,))
+    shared = keras.layers.Dense(3, name="shared")
+    model = keras.Model([a, b], keras.layers.Add()([shared(a), shared(b)]))
+    (layer,) = [x for x in profile_keras_model(model).layers if x.name == "shared"]
+    assert (layer.params, layer.macs) == (15, 24)
+
+
+@both_keras
+def test_nested_model_is_walked_as_often_as_it_is_called(keras):
+    inner = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(4, name="dense")], name="inner"
+    )
+    x = keras.Input((4,))
+    result = profile_keras_model(keras.Model(x, inner(inner(x))))
+    (dense,) = [layer for layer in result.layers if layer.type == "Dense"]
+    assert (dense.name, dense.params, dense.macs) == ("inner/dense", 20, 32)
+
+
+def test_layer_with_several_kernels_counts_each():
+    layer = tf_keras.layers.MultiHeadAttention(2, 3, name="attention")
+    x = tf_keras.Input((5, 4))
+    result = profile_keras_model(tf_keras.Model(x, layer(x, x)))
+    # Query, key and value project 4 to 2x3, the output back to 4.
+    assert result.totals.params == 3 * (4 * 6 + 6) + 6 * 4 + 4
+
+
+@pytest.mark.parametrize("wrap", ["prune", "quantize"])
+def test_tfmot_wrappers_are_looked_through(wrap):
+    model = tiny.model()
+    if wrap == "prune":
+        wrapped = tfmot.sparsity.keras.prune_low_magnitude(
+            tf_keras.models.clone_model(model)
+        )
+    else:
+        wrapped = tfmot.quantization.keras.quantize_model(model)
+    plain, result = profile_keras_model(model), profile_keras_model(wrapped)
+    names = [layer.name for layer in result.layers if layer.type != "QuantizeLayer"]
+    assert names == [layer.name for layer in plain.layers]
+    assert result.totals.params == plain.totals.params
+    assert result.totals.macs == plain.totals.macs
+    assert result.totals.trainable_params == plain.totals.trainable_params
+
+
+def test_open_side_is_refused_with_the_layer_named():
+    conv = tf_keras.layers.Conv2D(2, 3, name="first")
+    with pytest.raises(ModelError, match=r"'first'.*fixed input_shape"):
+        profile_of(tf_keras, conv, (None, None, 3))
+
+
+class Subclassed(tf_keras.Model):
+    def __init__(self):
+        super().__init__(name="mine")
+        self.dense = tf_keras.layers.Dense(1)
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+@pytest.mark.parametrize(
+    "model", [Subclassed(), tf_keras.Sequential([tf_keras.layers.Dense(1)])]
+)
+def test_model_without_a_graph_is_refused(model):
+    with pytest.raises(ModelError, match="built Functional or Sequential"):
+        profile_keras_model(model)

@@ -1,0 +1,71 @@
+import os
+
+import pytest
+import tf_keras as keras
+
+from tfcompress.errors import InvalidArgumentError, ModelError
+from tfcompress.export import export_tflite
+from tfcompress.profiling.latency import Latency, latency_ratio, measure_latency
+
+layers = keras.layers
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The same convolution over 4x4 and over 64x64 positions: 256 times the work."""
+    folder = tmp_path_factory.mktemp("latency")
+    for side in (4, 64):
+        model = keras.Sequential(
+            [layers.Input((side, side, 8)), layers.Conv2D(32, 3, padding="same")]
+        )
+        export_tflite(model, folder / f"{side}.tflite", quantization="float32")
+    return folder / "4.tflite", folder / "64.tflite"
+
+
+def test_percentiles_rise_and_say_how_they_were_measured(files):
+    latency = measure_latency(files[0], num_threads=1, num_runs=20)
+    assert 0 < latency.p10 <= latency.p50 <= latency.p90
+    assert (latency.num_runs, latency.num_threads) == (20, 1)
+
+
+def test_time_limit_still_gives_ten_runs(files):
+    assert measure_latency(files[0], seconds=0).num_runs == 10
+
+
+def test_ratio_is_of_the_first_to_the_second(files):
+    small, large = files
+    ratio = latency_ratio(large, small, num_pairs=10)
+    assert ratio > 4
+    assert latency_ratio(small, large, num_pairs=10) < 1 / 4
+
+
+def test_to_dict_has_the_keys_of_the_report():
+    latency = Latency(p10=1.0, p50=2.0, p90=3.0, num_runs=4, num_threads=5)
+    assert latency.to_dict() == {
+        "p10": 1.0,
+        "p50": 2.0,
+        "p90": 3.0,
+        "num_runs": 4,
+        "num_threads": 5,
+    }
+
+
+def test_missing_and_damaged_files_are_one_line(tmp_path, files):
+    with pytest.raises(ModelError, match=r"cannot run .*none.tflite"):
+        measure_latency(tmp_path / "none.tflite")
+    content = files[0].read_bytes()
+    (tmp_path / "cut.tflite").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelError, match="copy the file again") as caught:
+        latency_ratio(files[0], tmp_path / "cut.tflite")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_thread_is_refused(files):
+    with pytest.raises(InvalidArgumentError, match="num_threads is 0"):
+        measure_latency(files[0], num_threads=0)
+
+
+def test_affinity_of_this_process_is_left_alone(files):
+    before = os.sched_getaffinity(0)
+    measure_latency(files[0], num_runs=1)
+    assert os.sched_getaffinity(0) == before

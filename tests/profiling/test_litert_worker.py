@@ -1,0 +1,48 @@
+import json
+import subprocess
+import sys
+
+import pytest
+import tf_keras as keras
+
+from tfcompress.export import export_tflite
+from tfcompress.profiling import litert
+
+WORKER = litert.__file__.replace("litert.py", "litert_worker.py")
+JOB = {"task": "latency", "num_threads": 1, "num_runs": 12, "seconds": 5}
+
+
+def work(**job):
+    return subprocess.run(
+        [sys.executable, "-P", WORKER, json.dumps({**JOB, **job})],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    model = keras.Sequential([keras.layers.Input((4, 4, 1)), keras.layers.Conv2D(2, 3)])
+    path = tmp_path_factory.mktemp("worker") / "m.tflite"
+    return str(export_tflite(model, path, quantization="float32").path)
+
+
+def test_replies_alone_go_to_stdout(path):
+    done = work(paths=[path])
+    samples = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert len(samples) == 12
+    assert min(samples) > 0
+
+
+def test_ratio_gives_as_many_blocks_of_either_file(path):
+    samples_a, samples_b = json.loads(work(task="ratio", paths=[path, path]).stdout)
+    assert len(samples_a) == len(samples_b) == 12
+
+
+def test_error_is_one_marked_line_and_its_own_exit_code(tmp_path):
+    done = work(paths=[str(tmp_path / "none.tflite")])
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in done.stderr

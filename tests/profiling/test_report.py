@@ -1,0 +1,106 @@
+import hashlib
+import json
+
+import pytest
+
+from tfcompress.errors import WorkdirError
+from tfcompress.profiling.report import SCHEMA_VERSION, Report
+
+ARTIFACT = b"flatbuffer"
+
+
+def report(**artifact):
+    latency = {"p10": 0.2, "p50": 0.25, "p90": 0.5, "num_runs": 9, "num_threads": 1}
+    return Report(
+        schema_version=SCHEMA_VERSION,
+        recipe={"name": "a|b", "digest": "0" * 64, "seed": 0},
+        environment={"python": "3", "cpu": None},
+        data={"name": "tiny", "num_test": 30},
+        baseline={
+            "top1": 0.9,
+            "top5": 1.0,
+            "params": 1000,
+            "macs": 5000,
+            "tflite": {"size_bytes": 4000, "gzip_bytes": 3600, "latency_ms": latency},
+        },
+        stages=[
+            {
+                "name": "00_training",
+                "kind": "Training",
+                "seconds": 1.25,
+                "top1": 0.9,
+                "top5": 1.0,
+                "params": 1000,
+                "nonzero_params": 1000,
+                "sparsity": 0.0,
+                "macs": 5000,
+            }
+        ],
+        artifact={
+            "path": "model.tflite",
+            "sha256": hashlib.sha256(ARTIFACT).hexdigest(),
+            "top1": 0.8875,
+            "top5": 1.0,
+            "keras_agreement": 0.995,
+            "size_bytes": 1000,
+            "gzip_bytes": 300,
+            "macs": 2500,
+            "ops": {"CONV_2D": 3},
+            "float_ops": [],
+            "latency_ms": {**latency, "p50": 0.1},
+            **artifact,
+        },
+        comparison={},
+    ).compared(latency_ratio=2.5)
+
+
+def test_ratios_are_baseline_over_artifact():
+    assert report().comparison == {
+        "top1_drop": pytest.approx(0.0125),
+        "size_ratio": 4.0,
+        "gzip_ratio": 12.0,
+        "latency_ratio": 2.5,
+        "macs_ratio": 2.0,
+    }
+
+
+def test_headline_is_one_line_with_every_gain_and_the_loss():
+    assert report().headline("runs/a") == (
+        "12.0x smaller (gzip; raw 4.0x), 2.5x faster, -1.25 points: runs/a/model.tflite"
+    )
+    assert "+1.00 points" in report(top1=0.91).headline()
+    assert "2.0x slower" in report().compared(latency_ratio=0.5).headline()
+
+
+def test_json_round_trip():
+    assert Report.from_dict(json.loads(json.dumps(report().to_dict()))) == report()
+
+
+@pytest.mark.parametrize("damage", ["schema_version", "artifact", "extra"])
+def test_damaged_json_is_refused(damage):
+    values = report().to_dict()
+    if damage == "extra":
+        values["extra"] = 1
+    else:
+        del values[damage]
+    with pytest.raises(WorkdirError, match=r"report\.json"):
+        Report.from_dict(values)
+
+
+def test_describes_only_the_artifact_it_measured(tmp_path):
+    assert not report().describes(tmp_path)
+    (tmp_path / "model.tflite").write_bytes(ARTIFACT)
+    assert report().describes(tmp_path)
+    (tmp_path / "model.tflite").write_bytes(ARTIFACT[:-1])
+    assert not report().describes(tmp_path)
+
+
+def test_markdown_shows_figures_and_escapes_names():
+    text = report().to_markdown()
+    assert "# a\\|b" in text
+    assert "| top-1 | 90.00% | 88.75% | -1.25 points |" in text
+    assert "| gzip -9 | 3,600 | 300 | 12.00x |" in text
+    assert "| latency p50 (p10, p90) | 250 (200, 500) us | 100 (200, 500) us |" in text
+    assert "| cpu | not known |" in text
+    assert "| CONV\\_2D | 3 |" in text
+    assert "does not run faster" in text

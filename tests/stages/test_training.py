@@ -1,0 +1,23 @@
+import numpy as np
+import tiny
+
+import tfcompress as tfc
+
+
+def test_training_learns_and_returns_another_model(tmp_path):
+    run = tfc.Run(data=tiny.data(), workdir=tmp_path)
+    model = tiny.model()
+    trained = tfc.Training(epochs=15, batch_size=12, learning_rate=1e-2)(model, run)
+    assert trained is not model
+    before = tfc.evaluate(model, run.data).top1
+    after = tfc.evaluate(trained, run.data).top1
+    assert after > 0.8 > before + 0.2
+
+
+def test_no_epochs_returns_an_equal_copy(tmp_path):
+    run = tfc.Run(data=tiny.data(), workdir=tmp_path)
+    model = tiny.model()
+    copy = tfc.Training(epochs=0)(model, run)
+    assert copy is not model
+    for kept, copied in zip(model.get_weights(), copy.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, copied)

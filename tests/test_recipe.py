@@ -1,0 +1,145 @@
+import json
+
+import pytest
+
+import tfcompress as tfc
+from tfcompress.errors import RecipeError
+from tfcompress.recipe import load_recipe
+
+
+def recipe(**changes):
+    settings = {
+        "name": "tiny",
+        "data": tfc.Data("fashion_mnist_small", augmentation=tfc.Augmentation(shift=1)),
+        "model": tfc.Architecture("mobilenet_v1", {"alpha": 0.25}),
+        "teachers": {
+            "resnet8": tfc.Teacher(
+                model=tfc.Architecture("resnet8"), stages=(tfc.Training(epochs=2),)
+            )
+        },
+        "stages": (
+            tfc.Training(epochs=3, learning_rate=tfc.CosineDecay(1e-2)),
+            tfc.Pruning(
+                final_sparsity=0.75, epochs=2, objective=tfc.Distillation("resnet8")
+            ),
+            tfc.QuantizationAware(epochs=2),
+        ),
+        "max_top1_drop": 0.01,
+    }
+    return tfc.Recipe(**(settings | changes))
+
+
+def test_json_round_trip_is_equal():
+    original = recipe()
+    text = json.dumps(original.to_dict())
+    restored = tfc.Recipe.from_dict(json.loads(text))
+    assert restored == original
+    assert restored.digest == original.digest
+
+
+def test_json_makes_nothing_but_recipe_parts():
+    values = recipe().to_dict()
+    values["model"] = {"type": "Popen", "args": ["true"]}
+    with pytest.raises(RecipeError, match="unknown recipe part 'Popen'"):
+        tfc.Recipe.from_dict(values)
+
+
+def test_digest_changes_with_any_setting_and_with_the_model_file(tmp_path):
+    file = tmp_path / "model.keras"
+    file.write_bytes(b"one")
+    first = recipe(model=str(file)).digest
+    file.write_bytes(b"two")
+    digests = {first, recipe(model=str(file)).digest}
+    digests |= {recipe().digest, recipe(seed=1).digest}
+    digests.add(recipe().override("stages.1.final_sparsity", "0.5").digest)
+    assert len(digests) == 5
+
+
+def test_override_by_position_by_stage_name_and_into_schedules():
+    changed = (
+        recipe()
+        .override("stages.pruning.final_sparsity", "0.9")
+        .override("stages.0.learning_rate.initial", "0.5")
+        .override("stages.2.learning_rate", "0.25")
+        .override("model.options.alpha", "0.5")
+        .override("teachers.resnet8.stages.0.epochs", "7")
+        .override("data.augmentation.shift", "2")
+    )
+    assert changed.stages[1].final_sparsity == 0.9
+    assert changed.stages[0].learning_rate == tfc.CosineDecay(0.5)
+    assert changed.stages[2].learning_rate == 0.25
+    assert changed.model.options == {"alpha": 0.5}
+    assert changed.teachers["resnet8"].stages[0].epochs == 7
+    assert changed.data.augmentation.shift == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "message"),
+    [
+        ("stages.pruning.final_sparsty", "0.9", "did you mean 'final_sparsity'"),
+        ("stages.pruning.final_sparsity", "80", "0.8 for 80 %"),
+        ("stages.pruning.epochs", "many", "expected int"),
+        ("export.quantization", "int9", "int9"),
+    ],
+)
+def test_wrong_override_says_what_mends_it(path, text, message):
+    with pytest.raises(RecipeError, match=message):
+        recipe().override(path, text)
+
+
+def test_smoke_runs_one_epoch_a_stage_on_little_data():
+    small = recipe(smoke_overrides={"stages.0.batch_size": 16}).smoke()
+    assert [stage.epochs for stage in small.stages] == [1, 1, 1]
+    assert small.teachers["resnet8"].stages[0].epochs == 1
+    assert small.stages[0].batch_size == 16
+    assert small.max_top1_drop is None
+    assert small.name == "tiny_smoke"
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ((tfc.Pruning(), tfc.Training()), "put Training before Pruning"),
+        ((tfc.QuantizationAware(), tfc.Pruning()), "put Pruning before"),
+        ((tfc.QuantizationAware(), tfc.Training()), "undo the quantization"),
+        ((tfc.QuantizationAware(), tfc.QuantizationAware()), "quantization"),
+    ],
+)
+def test_impossible_order_is_refused_before_training(stages, message):
+    with pytest.raises(RecipeError, match=message):
+        recipe(stages=stages)
+
+
+def test_undefined_teacher_is_refused_before_training():
+    stages = (tfc.Training(objective=tfc.Distillation("resnet9")),)
+    with pytest.raises(RecipeError, match="resnet8"):
+        recipe(stages=stages)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "no recipe file"),
+        ("x = 1", "defines no RECIPE"),
+        ("RECIPE = 3", "defines no RECIPE"),
+        ("import not_there", "ModuleNotFoundError: No module named 'not_there'"),
+        ("RECIPE = (", "SyntaxError"),
+    ],
+)
+def test_unusable_recipe_file_is_one_line(tmp_path, text, message):
+    path = tmp_path / "recipe.py"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(RecipeError, match=message) as caught:
+        load_recipe(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_recipe_is_named_after_its_file(tmp_path):
+    path = tmp_path / "my_recipe.py"
+    path.write_text(
+        "import tfcompress as tfc\n"
+        "RECIPE = tfc.Recipe(data=tfc.Data('fashion_mnist_small'),"
+        " model=tfc.Architecture('resnet8'), stages=(tfc.Training(),))\n"
+    )
+    assert load_recipe(path).name == "my_recipe"

@@ -1,0 +1,100 @@
+"""tfcompress: from a Keras vision model to the smallest, fastest int8 .tflite file.
+
+Example:
+  >>> import tfcompress as tfc
+  >>> report = tfc.run_recipe(tfc.load_recipe("recipes/quickstart.py"))
+  >>> print(report.headline())
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfcompress import data, models
+    from tfcompress.cli.run import run_as_script
+    from tfcompress.data import Augmentation, Data
+    from tfcompress.errors import TfcompressError
+    from tfcompress.export import Export, audit_tflite, export_tflite
+    from tfcompress.loading import load_model, save_model
+    from tfcompress.pipeline import run_recipe
+    from tfcompress.profiling import profile
+    from tfcompress.profiling.accuracy import evaluate
+    from tfcompress.recipe import Architecture, Recipe, Teacher, load_recipe
+    from tfcompress.run import Run
+    from tfcompress.stages import Pruning, QuantizationAware, Training
+    from tfcompress.training.objectives import Distillation
+    from tfcompress.training.progress import Progress
+    from tfcompress.training.schedules import CosineDecay
+
+__all__ = [
+    "Architecture",
+    "Augmentation",
+    "CosineDecay",
+    "Data",
+    "Distillation",
+    "Export",
+    "Progress",
+    "Pruning",
+    "QuantizationAware",
+    "Recipe",
+    "Run",
+    "Teacher",
+    "TfcompressError",
+    "Training",
+    "audit_tflite",
+    "data",
+    "evaluate",
+    "export_tflite",
+    "load_model",
+    "load_recipe",
+    "models",
+    "profile",
+    "run_as_script",
+    "run_recipe",
+    "save_model",
+]
+
+# Where each name lives. Resolved on first use: TensorFlow takes seconds to import,
+# and `tfcompress --help` must not wait for it.
+_HOMES = {
+    "tfcompress.cli.run": ("run_as_script",),
+    "tfcompress.data": ("Augmentation", "Data"),
+    "tfcompress.errors": ("TfcompressError",),
+    "tfcompress.export": ("Export", "audit_tflite", "export_tflite"),
+    "tfcompress.loading": ("load_model", "save_model"),
+    "tfcompress.pipeline": ("run_recipe",),
+    "tfcompress.profiling": ("profile",),
+    "tfcompress.profiling.accuracy": ("evaluate",),
+    "tfcompress.recipe": ("Architecture", "Recipe", "Teacher", "load_recipe"),
+    "tfcompress.run": ("Run",),
+    "tfcompress.stages": ("Pruning", "QuantizationAware", "Training"),
+    "tfcompress.training.objectives": ("Distillation",),
+    "tfcompress.training.progress": ("Progress",),
+    "tfcompress.training.schedules": ("CosineDecay",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used."""
+    if name not in __all__:
+        raise AttributeError(f"module 'tfcompress' has no attribute {name!r}")
+    with ExitStack() as stack:
+        if "tensorflow" not in sys.modules:
+            from tfcompress.cli.noise import noise_to
+
+            stack.enter_context(noise_to(None))
+        if name not in _HOME_OF:
+            return importlib.import_module(f"tfcompress.{name}")
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Lists the public names, imported or not."""
+    return sorted({*globals(), *__all__})

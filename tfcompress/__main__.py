@@ -1,0 +1,7 @@
+"""`python -m tfcompress` is the `tfcompress` command."""
+
+import sys
+
+from tfcompress.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,121 @@
+"""Chain: stages whose results are committed folders, each made from the one before."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tf_keras as keras
+
+from tfcompress.data import check_model_fits
+from tfcompress.loading import load_model, save_model
+from tfcompress.profiling import profile
+from tfcompress.profiling.accuracy import accuracy, predict
+from tfcompress.recipe import Architecture, build_model
+from tfcompress.run import Run, derive_seed
+from tfcompress.stages import Stage
+from tfcompress.storage import commit, read_manifest
+from tfcompress.training.progress import Progress
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The stages of a recipe, or of one of its teachers, on their way.
+
+    A stage always starts from the file that the one before left, never from the model
+    in memory: so a run that was stopped takes the same way as one that was not.
+
+    Args:
+      prefix: before the names of the stages' folders; empty for the recipe itself.
+      source: the model that the first stage is given.
+      stages: in the order in which they run.
+      run: data, folder and seed.
+    """
+
+    prefix: str
+    source: Architecture | str
+    stages: Sequence[Stage]
+    run: Run
+
+    def names(self) -> list[str]:
+        """Returns the name of each stage, which is also its folder's."""
+        return [
+            f"{self.prefix}{position:02d}_{_snake_case(type(stage).__name__)}"
+            for position, stage in enumerate(self.stages)
+        ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns the report rows of the committed stages, up to the first gap."""
+        rows = []
+        for name in self.names():
+            manifest = read_manifest(self.run.for_stage(name).stage_dir)
+            if manifest is None:
+                break
+            rows.append(manifest["facts"])
+        return rows
+
+    def plan(self) -> list[tuple[str, int]]:
+        """Returns name and training steps of each stage that is not committed yet."""
+        steps = [
+            stage.epochs * self.run.data.steps_per_epoch(stage.batch_size)
+            for stage in self.stages
+        ]
+        return list(zip(self.names(), steps, strict=True))[len(self.rows()) :]
+
+    def model_after(self, num_stages: int) -> keras.Model:
+        """Returns the model that the first `num_stages` stages made.
+
+        Raises:
+          ModelError: the recipe's own model cannot be read or does not fit the data.
+        """
+        if num_stages:
+            name = self.names()[num_stages - 1]
+            return load_model(self.run.for_stage(name).stage_dir / "model.keras")
+        keras.utils.set_random_seed(derive_seed(self.run.seed, self.prefix, "init"))
+        model = build_model(self.source, self.run.data)
+        check_model_fits(model, self.run.data)
+        return model
+
+    def complete(self, progress: Progress) -> list[dict[str, Any]]:
+        """Runs and commits the stages that are not yet; returns the rows of all."""
+        rows = self.rows()
+        names = self.names()
+        for position in range(len(rows), len(names)):
+            progress.begin(names[position])
+            model = self.model_after(position)
+            run = self.run.for_stage(names[position])
+            rows.append(_run_stage(self.stages[position], model, run))
+            progress.end(names[position], f"top-1 {rows[-1]['top1']:.2%}")
+        return rows
+
+
+def _run_stage(stage: Stage, model: keras.Model, run: Run) -> dict[str, Any]:
+    started = time.monotonic()
+    result = stage(model, run)
+    seconds = time.monotonic() - started
+    save_model(result, run.stage_dir / "model.keras")
+    shutil.rmtree(run.stage_dir / "checkpoints", ignore_errors=True)
+    totals = profile(result).totals
+    top = accuracy(predict(result, run.data), run.data.test.labels)
+    row = {
+        "name": run.stage,
+        "kind": type(stage).__name__,
+        "seconds": seconds,
+        "top1": top.top1,
+        "top5": top.top5,
+        "params": totals.params,
+        "nonzero_params": totals.nonzero_params,
+        "sparsity": totals.sparsity,
+        "macs": totals.macs,
+        "facts": run.facts,
+    }
+    commit(run.stage_dir, row)
+    return row
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

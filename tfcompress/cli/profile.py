@@ -1,0 +1,93 @@
+"""`tfcompress profile`: what models hold and cost, as a table, JSON or CSV."""
+
+from __future__ import annotations
+
+import json
+from typing import IO, TYPE_CHECKING
+
+from absl import flags
+
+from tfcompress.cli.command import Command, UsageError, new_flags
+
+if TYPE_CHECKING:
+    from tfcompress.profiling import Profile
+
+SCHEMA_VERSION = 1
+
+
+def command() -> Command:
+    """Returns the `profile` command."""
+    values = new_flags()
+    flags.DEFINE_enum(
+        "format", "table", ["table", "json", "csv"], "How to print.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "num_threads",
+        1,
+        "Threads of the interpreter that is timed.",
+        lower_bound=1,
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "latency", True, "Time .tflite files; --nolatency does not.", flag_values=values
+    )
+    return Command(
+        usage="tfcompress profile MODEL ...",
+        summary="Counts parameters, MACs, zeros and bytes of models, layer by layer.",
+        examples=(
+            "tfcompress profile model.keras",
+            "tfcompress profile runs/quickstart/model.tflite --num_threads=2",
+            "tfcompress profile a.tflite b.tflite --format=csv --nolatency",
+        ),
+        groups={
+            "What to measure": ("latency", "num_threads"),
+            "How to print": ("format", "debug"),
+        },
+        run=lambda words: _run(values, words),
+        flags=values,
+    )
+
+
+def _run(values: flags.FlagValues, words: list[str]) -> int:
+    if not words:
+        raise UsageError("expected at least one MODEL (.keras, .h5 or .tflite)")
+    from tfcompress.cli.noise import noise_to
+
+    with noise_to(None) as terminal:
+        from tfcompress.profiling import profile
+
+        profiles = [
+            profile(word, latency=values.latency, num_threads=values.num_threads)
+            for word in words
+        ]
+        _WRITERS[values.format](profiles, terminal.out)
+    return 0
+
+
+def _write_table(profiles: list[Profile], out: IO[str]) -> None:
+    from rich.console import Console
+
+    from tfcompress.profiling.table import profile_table
+
+    console = Console(file=out, width=None if out.isatty() else 120)
+    for profile in profiles:
+        console.print(profile_table(profile))
+
+
+def _write_json(profiles: list[Profile], out: IO[str]) -> None:
+    """Writes one object, or a list of them where several models were given."""
+    documents = [
+        {"schema_version": SCHEMA_VERSION, **profile.to_dict()} for profile in profiles
+    ]
+    document = documents[0] if len(documents) == 1 else documents
+    print(json.dumps(document, indent=2, allow_nan=False), file=out)
+
+
+def _write_csv(profiles: list[Profile], out: IO[str]) -> None:
+    """Writes one table; its first column names the model."""
+    for position, profile in enumerate(profiles):
+        lines = profile.to_csv().splitlines()
+        print("\n".join(lines[1:] if position else lines), file=out)
+
+
+_WRITERS = {"table": _write_table, "json": _write_json, "csv": _write_csv}

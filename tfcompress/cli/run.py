@@ -1,0 +1,106 @@
+"""`tfcompress run`: a recipe, from data to report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from absl import flags
+
+from tfcompress.cli.command import Command, UsageError, new_flags
+from tfcompress.errors import RecipeError
+
+
+def command() -> Command:
+    """Returns the `run` command."""
+    values = new_flags()
+    for name, default, text in (
+        ("workdir", None, "Folder of the run (default: runs/NAME_OF_RECIPE)."),
+        ("data_dir", None, "Folder that holds the data set, if it is not found."),
+    ):
+        flags.DEFINE_string(name, default, text, flag_values=values)
+    flags.DEFINE_integer(
+        "seed", None, "Seed of all random choices.", flag_values=values
+    )
+    flags.DEFINE_multi_string(
+        "set",
+        [],
+        "Another value for a field, as stages.0.epochs=3; may be repeated.",
+        flag_values=values,
+    )
+    for name, text in (
+        ("smoke", "Run every step in seconds, on little data."),
+        ("fresh", "Start over, instead of going on where the run stopped."),
+    ):
+        flags.DEFINE_boolean(name, False, text, flag_values=values)
+    return Command(
+        usage="tfcompress run RECIPE.py",
+        summary="Runs a recipe: trains, compresses, exports, measures, reports.",
+        examples=(
+            "tfcompress run recipes/quickstart.py",
+            "tfcompress run recipes/quickstart.py --smoke --workdir=runs/try",
+            "tfcompress run recipes/quickstart.py --set=stages.0.epochs=8 --fresh",
+        ),
+        groups={
+            "What to change in the recipe": ("set", "seed", "data_dir", "smoke"),
+            "Where and how": ("workdir", "fresh", "debug"),
+        },
+        run=lambda words: _run(values, words),
+        flags=values,
+    )
+
+
+def run_as_script(recipe_file: str) -> NoReturn:
+    """Makes a recipe file a program with the flags of `tfcompress run`.
+
+    Args:
+      recipe_file: `__file__` of the recipe.
+
+    Example:
+      >>> if __name__ == "__main__":
+      ...     tfc.run_as_script(__file__)
+    """
+    from tfcompress.cli.main import main
+
+    sys.exit(main(["run", recipe_file, *sys.argv[1:]]))
+
+
+def _run(values: flags.FlagValues, words: list[str]) -> int:
+    if len(words) != 1:
+        raise UsageError(f"expected one RECIPE.py, got {len(words)}")
+    overrides = [tuple(text.partition("=")[::2]) for text in values.set]
+    if not all("=" in text for text in values.set):
+        raise UsageError("--set takes path=value, as --set=stages.0.epochs=3")
+    overrides += [
+        (path, str(value))
+        for path, value in (("seed", values.seed), ("data.data_dir", values.data_dir))
+        if value is not None
+    ]
+    recipe_file = Path(words[0])
+    if not recipe_file.is_file():
+        raise RecipeError(
+            f"there is no recipe file {recipe_file}; give the path of a Python file "
+            "that defines RECIPE, such as recipes/quickstart.py"
+        )
+    name = recipe_file.stem + ("_smoke" if values.smoke else "")
+    workdir = Path(values.workdir or Path("runs") / name)
+    from tfcompress.cli.noise import noise_to
+
+    with noise_to(workdir / "run.log") as terminal:
+        from tfcompress.pipeline import run_recipe
+        from tfcompress.recipe import load_recipe
+        from tfcompress.training.progress import Progress
+
+        recipe = load_recipe(recipe_file)
+        if values.smoke:
+            recipe = recipe.smoke()
+        for path, text in overrides:
+            recipe = recipe.override(path, text)
+        progress = Progress(terminal.err)
+        try:
+            report = run_recipe(recipe, workdir, fresh=values.fresh, progress=progress)
+        finally:
+            progress.close()
+        print(report.headline(workdir), file=terminal.out)
+    return 0

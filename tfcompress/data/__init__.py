@@ -1,0 +1,19 @@
+"""Data sets: loading, splits, augmentation, calibration samples."""
+
+from tfcompress.data.arrays import from_arrays
+from tfcompress.data.augmentation import Augmentation
+from tfcompress.data.calibration import CalibrationSample
+from tfcompress.data.dataset import Dataset, Split
+from tfcompress.data.model_fit import check_model_fits
+from tfcompress.data.source import Data, load
+
+__all__ = [
+    "Augmentation",
+    "CalibrationSample",
+    "Data",
+    "Dataset",
+    "Split",
+    "check_model_fits",
+    "from_arrays",
+    "load",
+]

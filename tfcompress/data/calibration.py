@@ -1,0 +1,65 @@
+"""Class-balanced choices: calibration samples and held-out splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationSample:
+    """Training images on which the ranges of activations are measured.
+
+    Attributes:
+      indices: positions in the training split, ascending; for the report.
+      images: float32 (num_samples, height, width, channels), not augmented.
+    """
+
+    indices: tuple[int, ...]
+    images: np.ndarray
+
+
+def class_balanced_indices(
+    labels: np.ndarray, num_samples: int, seed: int
+) -> np.ndarray:
+    """Chooses indices so that the classes' counts differ by at most one.
+
+    A class that is too small gives all it has and the others fill up.
+
+    Args:
+      labels: class ids (num_examples,).
+      num_samples: how many to choose; all if there are fewer.
+      seed: of the choice.
+
+    Returns:
+      Ascending indices into `labels`, at most `num_samples`.
+    """
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(labels))
+    # Deal the shuffled images out in rounds, one of every class a round.
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    counts = np.bincount(labels)
+    rounds = np.concatenate([np.arange(count) for count in counts])
+    turn = generator.permutation(len(counts))[labels[by_class]]
+    return np.sort(by_class[np.lexsort((turn, rounds))][:num_samples])
+
+
+def held_out_indices(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Chooses the same fraction of every class, at least one image of each.
+
+    Args:
+      labels: class ids (num_examples,).
+      fraction: of each class, in (0, 1).
+      seed: of the choice.
+
+    Returns:
+      Ascending indices into `labels`; a class of one image gives none.
+    """
+    generator = np.random.default_rng(seed)
+    chosen = []
+    for label in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        count = max(1, round(fraction * len(members)))
+        chosen.append(members[: min(count, len(members) - 1)])
+    return np.sort(np.concatenate(chosen))

@@ -1,0 +1,231 @@
+"""Dataset: train, validation and test images as deterministic tf.data streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfcompress.data.augmentation import Augmentation
+from tfcompress.data.calibration import (
+    CalibrationSample,
+    class_balanced_indices,
+    held_out_indices,
+)
+from tfcompress.data.image_files import ImageFiles
+from tfcompress.errors import InvalidArgumentError
+
+Batch = tuple[tf.Tensor, tf.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and their class ids.
+
+    Attributes:
+      images: uint8 or float32 (num_examples, height, width, channels), or
+        `ImageFiles`, decoded when they are read.
+      labels: int64 (num_examples,).
+    """
+
+    images: np.ndarray | ImageFiles
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: np.ndarray) -> Split:
+        """Returns the split of these examples, in this order."""
+        return Split(self.images[indices], self.labels[indices])
+
+    def divide(self, fraction: float, seed: int) -> tuple[Split, Split]:
+        """Returns what stays and the same fraction of every class, held out."""
+        held_out = held_out_indices(self.labels, fraction, seed)
+        kept = np.setdiff1d(np.arange(len(self)), held_out)
+        return self.take(kept), self.take(held_out)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A labelled set of images of one shape; made by `load` and `from_arrays`.
+
+    Attributes:
+      name: what the report calls it.
+      train: what is trained and calibrated on.
+      validation: what choices (early stopping, search) are made on.
+      test: what every reported accuracy is measured on.
+      input_shape: (height, width, channels).
+      num_classes: labels are in [0, num_classes).
+      class_names: one name a class.
+      augmentation: what `train_batches` does to images.
+      skipped: files left out because they are damaged (`skip_corrupt=True`).
+
+    Example:
+      >>> data = tfc.data.load("fashion_mnist_small")
+      >>> images, labels = next(iter(data.train_batches(batch_size=128, seed=0)))
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    class_names: tuple[str, ...]
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    skipped: tuple[str, ...] = ()
+
+    def limited(
+        self, num_train: int | None = None, num_test: int | None = None, seed: int = 0
+    ) -> Dataset:
+        """Returns the data set with class-balanced parts of train and test.
+
+        Args:
+          num_train: training images to keep, validation not counted; None keeps all.
+          num_test: test images to keep; None keeps all.
+          seed: of the choice.
+
+        Raises:
+          InvalidArgumentError: a number is not from 1.
+        """
+        limits = {"train": num_train, "test": num_test}
+        kept: dict[str, Any] = {}
+        for key, number in limits.items():
+            if number is not None:
+                part: Split = getattr(self, key)
+                chosen = class_balanced_indices(
+                    part.labels, _positive(f"num_{key}", number), seed
+                )
+                kept[key] = part.take(chosen)
+        return replace(self, **kept)
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Returns the number of training batches an epoch; the last may be smaller."""
+        return -(-len(self.train) // _positive("batch_size", batch_size))
+
+    def train_batches(
+        self, batch_size: int, seed: int, first_epoch: int = 0
+    ) -> tf.data.Dataset:
+        """Returns shuffled, augmented batches of one epoch after another, endlessly.
+
+        Stateless: the order of epoch `e`, and what augmentation does to the image at
+        index `i`, depend on `(seed, e)` and `(seed, e, i)` alone. A run resumed at
+        epoch `e` sees what it would have seen, whatever the batch size was.
+
+        Args:
+          batch_size: images a batch; the last of an epoch may have fewer.
+          seed: of order and augmentation.
+          first_epoch: the epoch to start at.
+
+        Returns:
+          tf.data of float32 (batch, height, width, channels), in [0, 1] unless the
+          arrays were floats, and int32 (batch,).
+        """
+        steps = self.steps_per_epoch(batch_size)
+        size = len(self.train)
+
+        def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+            seeds = tf.random.split([tf.cast(seed, tf.int64), epoch], 2)
+            order = tf.random.experimental.stateless_shuffle(tf.range(size), seeds[0])
+            draws = 0 if self.augmentation.is_identity else Augmentation.num_draws
+            noise = tf.random.stateless_uniform([size, draws], seeds[1])
+
+            def batch(step: tf.Tensor) -> Batch:
+                indices = order[step * batch_size : (step + 1) * batch_size]
+                return indices, tf.gather(noise, indices)
+
+            return tf.data.Dataset.range(steps).map(batch)
+
+        read = self._reader(self.train)
+
+        def augmented(indices: tf.Tensor, noise: tf.Tensor) -> Batch:
+            images, labels = read(indices)
+            if not self.augmentation.is_identity:
+                images = self.augmentation(images, noise)
+            return images, labels
+
+        epochs = tf.data.Dataset.counter(first_epoch).flat_map(epoch_batches)
+        return _parallel(epochs, augmented)
+
+    def batches(self, split: str = "test", batch_size: int = 256) -> tf.data.Dataset:
+        """Returns all of a split once, in order, without augmentation.
+
+        Args:
+          split: "train", "validation" or "test".
+          batch_size: images a batch; the last may have fewer.
+
+        Returns:
+          tf.data of float32 (batch, height, width, channels) and int32 (batch,).
+
+        Raises:
+          InvalidArgumentError: there is no such split.
+        """
+        if split not in ("train", "validation", "test"):
+            raise InvalidArgumentError(
+                f"There is no split {split!r}; give 'train', 'validation' or 'test'."
+            )
+        part: Split = getattr(self, split)
+        indices = tf.data.Dataset.range(len(part), output_type=tf.int32)
+        batched = indices.batch(_positive("batch_size", batch_size))
+        return _parallel(batched, self._reader(part))
+
+    def calibration(self, num_samples: int = 256, seed: int = 0) -> CalibrationSample:
+        """Returns a class-balanced sample of the training images.
+
+        Args:
+          num_samples: how many; all of them if there are fewer.
+          seed: of the choice.
+        """
+        num_samples = _positive("num_samples", num_samples)
+        indices = class_balanced_indices(self.train.labels, num_samples, seed)
+        images, _ = self._reader(self.train)(tf.constant(indices, tf.int32))
+        return CalibrationSample(tuple(indices.tolist()), images.numpy())
+
+    def summary(self) -> dict[str, Any]:
+        """Returns the data row of the report: name, counts, shape."""
+        return {
+            "name": self.name,
+            "num_train": len(self.train),
+            "num_validation": len(self.validation),
+            "num_test": len(self.test),
+            "input_shape": list(self.input_shape),
+            "num_classes": self.num_classes,
+        }
+
+    def _reader(self, split: Split) -> Callable[[tf.Tensor], Batch]:
+        """Returns a function from indices (batch,) to images and labels."""
+        labels = tf.constant(split.labels, tf.int32)
+        images = split.images
+        if isinstance(images, np.ndarray):
+            images = tf.constant(images)
+
+        def read(indices: tf.Tensor) -> Batch:
+            if isinstance(images, ImageFiles):
+                batch = tf.numpy_function(images.read, [indices], tf.uint8)
+                batch.set_shape([None, *self.input_shape])
+            else:
+                batch = tf.gather(images, indices)
+            if batch.dtype == tf.uint8:
+                batch = tf.cast(batch, tf.float32) / 255.0
+            return batch, tf.gather(labels, indices)
+
+        return read
+
+
+def _parallel(
+    batches: tf.data.Dataset, function: Callable[..., Batch]
+) -> tf.data.Dataset:
+    """Maps on all cores, keeping the order, and stays ahead of the reader."""
+    batches = batches.map(
+        function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _positive(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidArgumentError(f"{name}={value!r} is not a whole number from 1.")
+    return value

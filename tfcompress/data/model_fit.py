@@ -1,0 +1,43 @@
+"""A check that a model and a data set belong together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfcompress.data.dataset import Dataset
+from tfcompress.errors import ModelError
+
+
+def check_model_fits(model: Any, data: Dataset) -> None:
+    """Raises unless the model takes the data's images and gives a logit a class.
+
+    Args:
+      model: a Keras model with `input_shape` and `output_shape`.
+      data: the data set it is to be trained or measured on.
+
+    Raises:
+      ModelError: input or output does not fit; the message says both shapes.
+    """
+    takes, gives = model.input_shape, model.output_shape
+    name = getattr(model, "name", "model")
+    for what, shape in (("input", takes), ("output", gives)):
+        if not isinstance(shape, tuple):
+            raise ModelError(
+                f"Model {name!r} has several {what}s; expected one, of a classifier."
+            )
+    fits = len(takes) == 4 and all(
+        side in (None, size)
+        for side, size in zip(takes[1:], data.input_shape, strict=True)
+    )
+    if not fits:
+        raise ModelError(
+            f"Model {name!r} takes inputs of shape {takes[1:]} but the images of "
+            f"{data.name} are {data.input_shape} (height, width, channels); build it "
+            "for them, or load the data with image_size and channels that fit."
+        )
+    if gives[1:] != (data.num_classes,):
+        raise ModelError(
+            f"Model {name!r} gives outputs of shape {gives[1:]} but {data.name} has "
+            f"{data.num_classes} classes; its last layer must give {data.num_classes} "
+            "logits."
+        )

@@ -1,0 +1,47 @@
+"""The errors a user can cause or meet: each one line of what, expected, mend.
+
+Every message is complete by itself: the command line prints it as it stands, with
+no traceback, and exits with `exit_code`.
+"""
+
+from __future__ import annotations
+
+
+class TfcompressError(Exception):
+    """Base of all errors that tfcompress raises on purpose."""
+
+    exit_code = 1
+
+
+class InvalidArgumentError(TfcompressError, ValueError):
+    """An argument of a public function or stage is outside its range."""
+
+
+class DataError(TfcompressError, ValueError):
+    """A data set is missing, damaged, or not what was declared."""
+
+
+class ModelError(TfcompressError, ValueError):
+    """A model or model file cannot be read, is not trusted, or does not fit."""
+
+
+class RecipeError(TfcompressError, ValueError):
+    """A recipe is missing, malformed, or asks for an impossible order."""
+
+
+class TrainingError(TfcompressError, RuntimeError):
+    """Training went wrong (a NaN loss) and was stopped."""
+
+
+class ExportError(TfcompressError, RuntimeError):
+    """A model cannot be converted, or the file is not what was asked for."""
+
+
+class WorkdirError(TfcompressError, RuntimeError):
+    """A run folder cannot be written, is in use, damaged, or another recipe's."""
+
+
+class PromiseNotMetError(TfcompressError):
+    """The work was finished, but a promise of the recipe was not kept."""
+
+    exit_code = 3

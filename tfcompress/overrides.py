@@ -1,0 +1,137 @@
+"""Replacing one field of nested frozen dataclasses, named by a dotted path."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from tfcompress.errors import InvalidArgumentError, RecipeError
+
+
+def replace_at(root: Any, path: str, value: Any) -> Any:
+    """Returns `root` with the value at a dotted path replaced; `root` is not changed.
+
+    Dataclass fields and mapping keys are named; items of a tuple are named by position
+    or by the snake-case name of their class where only one item has it. A text is
+    read as a Python literal where the field is not itself a text.
+
+    Args:
+      root: a frozen dataclass of dataclasses, tuples and mappings.
+      path: such as `stages.pruning.final_sparsity`.
+      value: the new value, or a text to read it from.
+
+    Raises:
+      RecipeError: no such place (with the nearest name), or a value of a wrong type.
+    """
+    try:
+        return _replace(root, path.split("."), value, Any, path)
+    except InvalidArgumentError as error:
+        raise RecipeError(f"--set={path}={value}: {error}") from error
+
+
+def _replace(node: Any, names: list[str], value: Any, kind: Any, path: str) -> Any:
+    if not names:
+        return _parse(value, kind, path)
+    name, rest = names[0], names[1:]
+    if dataclasses.is_dataclass(node) and not isinstance(node, type):
+        kinds = typing.get_type_hints(type(node))
+        known = [field.name for field in dataclasses.fields(node)]
+        if name not in known:
+            raise _unknown(name, known, path)
+        child = _replace(getattr(node, name), rest, value, kinds[name], path)
+        return dataclasses.replace(node, **{name: child})
+    if isinstance(node, Mapping):
+        if rest and name not in node:
+            raise _unknown(name, list(node), path)
+        return {**node, name: _replace(node.get(name), rest, value, Any, path)}
+    if isinstance(node, tuple):
+        position = _position(node, name, path)
+        child = _replace(node[position], rest, value, Any, path)
+        return (*node[:position], child, *node[position + 1 :])
+    raise RecipeError(
+        f"{path!r} goes on below {name!r}'s parent, which is {node!r} and has no "
+        "fields; set it as a whole instead"
+    )
+
+
+def _position(items: tuple[Any, ...], name: str, path: str) -> int:
+    if name.isdigit() and int(name) < len(items):
+        return int(name)
+    kinds = [_snake_case(type(item).__name__) for item in items]
+    if kinds.count(name) == 1:
+        return kinds.index(name)
+    if name in kinds:
+        positions = [str(i) for i, kind in enumerate(kinds) if kind == name]
+        raise RecipeError(
+            f"{path!r}: {name!r} could be any of the positions {', '.join(positions)}; "
+            "use the number"
+        )
+    raise _unknown(name, [*map(str, range(len(items))), *kinds], path)
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _unknown(name: str, known: Sequence[str], path: str) -> RecipeError:
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+    return RecipeError(f"{path!r} names no field of the recipe: no {name!r}; {hint}")
+
+
+def _parse(value: Any, kind: Any, path: str) -> Any:
+    if isinstance(value, str):
+        if value.lower() in ("true", "false", "none") and kind is not str:
+            value = value.capitalize()
+        if _accepts(kind, value) and kind is not Any:
+            return value
+        try:
+            value = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            if kind is Any:
+                return value
+            raise _wrong_type(value, kind, path) from None
+    if isinstance(value, list):
+        value = tuple(value)
+    if isinstance(value, int) and not isinstance(value, bool) and float in _kinds(kind):
+        value = value if int in _kinds(kind) else float(value)
+    if not _accepts(kind, value):
+        raise _wrong_type(value, kind, path)
+    return value
+
+
+def _wrong_type(value: Any, kind: Any, path: str) -> RecipeError:
+    expected = " or ".join(getattr(k, "__name__", str(k)) for k in _kinds(kind))
+    return RecipeError(f"{path!r} cannot be {value!r}; expected {expected}")
+
+
+def _kinds(kind: Any) -> tuple[Any, ...]:
+    """Returns the alternatives of a union, or the type alone."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return typing.get_args(kind)
+    return (kind,)
+
+
+def _accepts(kind: Any, value: Any) -> bool:
+    return any(_accepts_one(alternative, value) for alternative in _kinds(kind))
+
+
+def _accepts_one(kind: Any, value: Any) -> bool:
+    origin = typing.get_origin(kind)
+    if kind is Any:
+        return True
+    if origin is typing.Literal:
+        return value in typing.get_args(kind)
+    if origin is not None:
+        return isinstance(value, tuple if origin is tuple else origin)
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    if isinstance(kind, type):
+        return isinstance(value, kind)
+    return True

@@ -1,0 +1,163 @@
+"""Runs .tflite files with LiteRT in a child process, so that none can crash this one.
+
+Of 4,000 randomly damaged files two made LiteRT crash; a stranger's may be made to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tfcompress.errors import InvalidArgumentError, ModelError
+
+_WORKER = Path(__file__).with_name("litert_worker.py")
+_TIMEOUT_SECONDS = 900
+
+
+def sample_times(
+    task: str,
+    paths: Iterable[str | Path],
+    *,
+    num_threads: int,
+    num_runs: int,
+    seconds: float,
+) -> Any:
+    """Returns nanoseconds a run, measured in a child process on cores of its own.
+
+    Args:
+      task: `latency` of one file, or `ratio` of two in alternating blocks.
+      paths: the files.
+      num_threads: LiteRT's, and the number of cores the child is held to.
+      num_runs: runs, or pairs of blocks, at most.
+      seconds: after which no more are begun, once there are ten.
+
+    Raises:
+      ModelError: a file cannot be run.
+    """
+    if num_threads < 1 or num_runs < 1:
+        raise InvalidArgumentError(
+            f"num_threads is {num_threads} and num_runs {num_runs}; expected at "
+            "least 1 of each"
+        )
+    job: dict[str, Any] = {
+        "task": task,
+        "paths": [str(path) for path in paths],
+        "num_threads": num_threads,
+        "num_runs": num_runs,
+        "seconds": seconds,
+    }
+    with tempfile.TemporaryFile() as errors, _start(job, errors) as worker:
+        try:
+            reply, _ = worker.communicate(timeout=_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            raise ModelError(
+                f"{' or '.join(job['paths'])} ran for {_TIMEOUT_SECONDS} s without an "
+                "end; check the file, or measure a smaller model"
+            ) from None
+        except BaseException:
+            worker.kill()
+            raise
+        if worker.returncode:
+            raise _failure(worker, job, errors)
+        return json.loads(reply)
+
+
+def run_batches(
+    path: str | Path,
+    batches: Iterable[npt.NDArray[np.float32]],
+    *,
+    batch_size: int,
+    num_threads: int | None = None,
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yields the outputs of a .tflite file for batches of real-valued images.
+
+    Args:
+      path: the file; integer inputs are quantized, integer outputs dequantized.
+      batches: arrays of shape `(num_images, height, width, channels)`.
+      batch_size: images LiteRT is asked to take at once.
+      num_threads: LiteRT's; None takes every core this process may use.
+
+    Yields:
+      An array of shape `(num_images, num_classes)` for each batch.
+
+    Raises:
+      ModelError: the file cannot be run.
+    """
+    job = {
+        "task": "predict",
+        "paths": [str(path)],
+        "num_threads": num_threads or _num_cores(),
+        "batch_size": batch_size,
+    }
+    with tempfile.TemporaryFile() as errors, _start(job, errors) as worker:
+        assert worker.stdin and worker.stdout
+        try:
+            for batch in batches:
+                content = np.ascontiguousarray(batch, np.float32).tobytes()
+                worker.stdin.write(len(content).to_bytes(8, "little") + content)
+                worker.stdin.flush()
+                size = int.from_bytes(_read(worker.stdout, 8), "little")
+                outputs = np.frombuffer(_read(worker.stdout, size), np.float32)
+                yield outputs.reshape(len(batch), -1)
+        except (BrokenPipeError, EOFError):
+            raise _failure(worker, job, errors) from None
+        finally:
+            worker.kill()
+            # Closing flushes, which fails where the child is gone already.
+            with suppress(BrokenPipeError):
+                worker.stdin.close()
+
+
+def _start(job: dict[str, Any], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    # -P keeps the worker's folder off the path: profile.py there would hide Python's.
+    return subprocess.Popen(
+        [sys.executable, "-P", str(_WORKER), json.dumps(job)],
+        stdin=subprocess.PIPE if job["task"] == "predict" else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+    )
+
+
+def _read(stream: IO[bytes], size: int) -> bytes:
+    content = stream.read(size)
+    if len(content) < size:
+        raise EOFError
+    return content
+
+
+def _failure(
+    worker: subprocess.Popen[bytes], job: dict[str, Any], errors: IO[bytes]
+) -> ModelError:
+    worker.wait()
+    errors.seek(0)
+    lines = errors.read().decode("utf-8", "replace").splitlines()
+    said = [line for line in lines if line.startswith("error: ")]
+    if worker.returncode < 0:
+        reason = f"it crashed ({signal.Signals(-worker.returncode).name})"
+    elif said:
+        reason = said[-1].removeprefix("error: ")
+    else:
+        reason = lines[-1] if lines else f"it ended with exit code {worker.returncode}"
+    return ModelError(
+        f"LiteRT cannot run {' and '.join(job['paths'])}: {reason}; copy the file "
+        "again, or convert the model again"
+    )
+
+
+def _num_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1

@@ -1,0 +1,207 @@
+"""Runs .tflite files in a process of its own; started by `litert.py`, never imported.
+
+It stands alone (numpy and LiteRT only), so that it starts in a fraction of a second,
+and a damaged file that crashes LiteRT takes nothing else with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import IO, Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+ERROR_EXIT = 3
+MEMORY_BYTES = 16 << 30
+WARM_UP_NS = 50_000_000
+BLOCK_NS = 1_000_000
+MIN_RUNS = 10
+
+
+class Model:
+    """A .tflite file ready to run on a fixed number of images."""
+
+    def __init__(self, path: str, num_threads: int, batch_size: int) -> None:
+        self._interpreter = Interpreter(model_path=path, num_threads=num_threads)
+        self.batch_size = batch_size
+        try:
+            self._allocate()
+        except (RuntimeError, ValueError):
+            # A shape that is written into the graph (Reshape) admits one image only.
+            if batch_size == 1:
+                raise
+            self._interpreter = Interpreter(model_path=path, num_threads=num_threads)
+            self.batch_size = 1
+            self._allocate()
+
+    def _allocate(self) -> None:
+        interpreter = self._interpreter
+        self._input = interpreter.get_input_details()[0]
+        shape = (self.batch_size, *self._input["shape"][1:])
+        interpreter.resize_tensor_input(self._input["index"], shape)
+        interpreter.allocate_tensors()
+        self._input = interpreter.get_input_details()[0]
+        self._output = interpreter.get_output_details()[0]
+        self.invoke = interpreter.invoke
+        self.fill()
+        self.invoke()
+        given = interpreter.get_tensor(self._output["index"]).shape
+        if not given or given[0] != self.batch_size:
+            raise ValueError(f"a batch of {self.batch_size} gives an output of {given}")
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one image."""
+        return tuple(int(side) for side in self._input["shape"][1:])
+
+    def fill(self) -> None:
+        """Sets the input to seeded random values."""
+        dtype, shape = self._input["dtype"], self._input["shape"]
+        generator = np.random.default_rng(0)
+        if np.issubdtype(dtype, np.integer):
+            limits = np.iinfo(dtype)
+            values = generator.integers(limits.min, limits.max, shape, endpoint=True)
+        else:
+            values = generator.random(shape)
+        self._interpreter.set_tensor(self._input["index"], values.astype(dtype))
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Returns the real-valued outputs, shape `(num_images, num_classes)`."""
+        stored = _quantize(images, self._input)
+        outputs = []
+        for start in range(0, len(stored), self.batch_size):
+            batch = stored[start : start + self.batch_size]
+            missing = self.batch_size - len(batch)
+            if missing:
+                batch = np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1))
+            self._interpreter.set_tensor(self._input["index"], batch)
+            self.invoke()
+            outputs.append(self._interpreter.get_tensor(self._output["index"]))
+        stacked = np.concatenate(outputs)[: len(stored)]
+        return _dequantize(stacked, self._output).reshape(len(stored), -1)
+
+
+def _quantize(values: np.ndarray, port: dict[str, Any]) -> np.ndarray:
+    if not np.issubdtype(port["dtype"], np.integer):
+        return values.astype(port["dtype"])
+    scale, zero_point = port["quantization"]
+    limits = np.iinfo(port["dtype"])
+    stored = np.rint(values / np.float32(scale)) + zero_point
+    clipped: np.ndarray = np.clip(stored, limits.min, limits.max)
+    return clipped.astype(port["dtype"])
+
+
+def _dequantize(stored: np.ndarray, port: dict[str, Any]) -> np.ndarray:
+    values = stored.astype(np.float32)
+    if not np.issubdtype(port["dtype"], np.integer):
+        return values
+    scale, zero_point = port["quantization"]
+    values -= np.float32(zero_point)
+    values *= np.float32(scale)
+    return values
+
+
+def _pin(num_threads: int) -> None:
+    # Not every system lets a process choose its cores.
+    with suppress(AttributeError, OSError):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[-num_threads:])
+
+
+def _time(invoke: Callable[[], None], num_runs: int) -> float:
+    start = time.perf_counter_ns()
+    for _ in range(num_runs):
+        invoke()
+    return (time.perf_counter_ns() - start) / num_runs
+
+
+def _warm_up(invoke: Callable[[], None]) -> float:
+    """Returns nanoseconds a run, after runs enough for caches and clocks to settle."""
+    end = time.perf_counter_ns() + WARM_UP_NS
+    fastest = _time(invoke, 1)
+    for _ in range(2):
+        fastest = min(fastest, _time(invoke, 1))
+    while time.perf_counter_ns() < end:
+        fastest = min(fastest, _time(invoke, 1))
+    return fastest
+
+
+def latency(job: dict[str, Any], replies: IO[bytes]) -> None:
+    """Replies with the nanoseconds of each run of one file."""
+    _pin(job["num_threads"])
+    (path,) = job["paths"]
+    model = Model(path, job["num_threads"], 1)
+    _warm_up(model.invoke)
+    end = time.perf_counter_ns() + job["seconds"] * 1e9
+    samples: list[float] = []
+    while len(samples) < job["num_runs"] and (
+        len(samples) < MIN_RUNS or time.perf_counter_ns() < end
+    ):
+        samples.append(_time(model.invoke, 1))
+    replies.write(json.dumps(samples).encode())
+
+
+def ratio(job: dict[str, Any], replies: IO[bytes]) -> None:
+    """Replies with the nanoseconds a run of alternating short blocks of two files."""
+    _pin(job["num_threads"])
+    invokes = [Model(path, job["num_threads"], 1).invoke for path in job["paths"]]
+    num_runs = [max(1, int(BLOCK_NS / _warm_up(invoke))) for invoke in invokes]
+    end = time.perf_counter_ns() + job["seconds"] * 1e9
+    shuffle = random.Random(0).shuffle
+    samples: list[list[float]] = [[], []]
+    order = [0, 1]
+    while len(samples[0]) < job["num_runs"] and (
+        len(samples[0]) < MIN_RUNS or time.perf_counter_ns() < end
+    ):
+        shuffle(order)
+        for which in order:
+            samples[which].append(_time(invokes[which], num_runs[which]))
+    replies.write(json.dumps(samples).encode())
+
+
+def predict(job: dict[str, Any], replies: IO[bytes]) -> None:
+    """Replies to each batch of float32 images with float32 outputs, until the end."""
+    (path,) = job["paths"]
+    model = Model(path, job["num_threads"], job["batch_size"])
+    requests = sys.stdin.buffer
+    while header := requests.read(8):
+        size = int.from_bytes(header, "little")
+        images = np.frombuffer(requests.read(size), np.float32)
+        outputs = model.predict(images.reshape(-1, *model.image_shape)).tobytes()
+        replies.write(len(outputs).to_bytes(8, "little"))
+        replies.write(outputs)
+        replies.flush()
+
+
+def main() -> int:
+    """Does the job named on the command line."""
+    # Native code prints to descriptor 1, which carries the replies: move those away.
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    job = json.loads(sys.argv[1])
+    tasks = {"latency": latency, "ratio": ratio, "predict": predict}
+    try:
+        tasks[job["task"]](job, replies)
+        replies.close()
+    except (Exception, KeyboardInterrupt) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        print(
+            f"\nerror: {lines[0] if lines else type(error).__name__}", file=sys.stderr
+        )
+        return ERROR_EXIT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""Report: what a run cost and gained; JSON is the truth, all else a view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from tfcompress.errors import WorkdirError
+from tfcompress.storage import file_facts
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every figure of a run; None where it was not measured.
+
+    Fractions are in [0, 1], every accuracy is on the whole test set, and every ratio
+    is baseline / artifact. `baseline` is the float32 model before compression, as
+    our own float32 `.tflite` file; each of `stages` is a row with name, kind, seconds,
+    top1, top5, params, nonzero_params, sparsity and macs.
+
+    Example:
+      >>> report = tfc.run_recipe(recipe, "runs/a")
+      >>> report.comparison["gzip_ratio"]
+    """
+
+    schema_version: int
+    recipe: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    data: Mapping[str, Any]
+    baseline: Mapping[str, Any]
+    stages: Sequence[Mapping[str, Any]]
+    artifact: Mapping[str, Any]
+    comparison: Mapping[str, Any]
+
+    def compared(self, latency_ratio: float) -> Report:
+        """Returns this report with `comparison` filled in.
+
+        Args:
+          latency_ratio: of baseline and artifact, timed in alternation.
+        """
+        baseline, file, artifact = self.baseline, self.baseline["tflite"], self.artifact
+        comparison = {
+            "top1_drop": baseline["top1"] - artifact["top1"],
+            "size_ratio": file["size_bytes"] / artifact["size_bytes"],
+            "gzip_ratio": file["gzip_bytes"] / artifact["gzip_bytes"],
+            "latency_ratio": latency_ratio,
+            "macs_ratio": baseline["macs"] / artifact["macs"],
+        }
+        return replace(self, comparison=comparison)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Report:
+        """Returns the report that `to_dict` wrote.
+
+        Raises:
+          WorkdirError: a key is missing, or another version wrote it.
+        """
+        names = {field.name for field in fields(cls)}
+        if values.get("schema_version") != SCHEMA_VERSION or names != set(values):
+            raise WorkdirError(
+                "report.json is damaged or of another version of tfcompress; delete "
+                "it and run the same command again to measure anew"
+            )
+        return cls(**values)
+
+    def describes(self, workdir: Path) -> bool:
+        """Returns whether the artifact in `workdir` is the one reported on."""
+        path = workdir / self.artifact["path"]
+        return path.is_file() and bool(
+            file_facts(path)["sha256"] == self.artifact["sha256"]
+        )
+
+    def headline(self, workdir: Path | str = "") -> str:
+        """Returns the result in one line.
+
+        Args:
+          workdir: the run's folder, to be shown before the artifact's name.
+        """
+        ratios = self.comparison
+        gzip_ratio, raw_ratio = ratios["gzip_ratio"], ratios["size_ratio"]
+        return (
+            f"{_times(gzip_ratio, 'smaller', 'larger')} (gzip; raw {raw_ratio:.1f}x), "
+            f"{_times(ratios['latency_ratio'], 'faster', 'slower')}, "
+            f"{-100 * ratios['top1_drop']:+.2f} points: "
+            f"{Path(workdir) / self.artifact['path']}"
+        )
+
+    def to_markdown(self) -> str:
+        """Returns the report as tables for people."""
+        return "\n\n".join(
+            [
+                f"# {_cell(self.recipe['name'])}",
+                self.headline() + ".",
+                _table(("", "float32 baseline", "artifact", "ratio"), self._summary()),
+                "## What each stage cost and gained",
+                _table(_STAGE_COLUMNS, [_stage_row(row) for row in self.stages]),
+                _SPARSITY_NOTE,
+                "## What is in the file",
+                _table(("operator", "count"), self.artifact["ops"].items()),
+                self._promises(),
+                "## Where it was measured",
+                _table(("", ""), [*self.environment.items(), *self.data.items()]),
+                "",
+            ]
+        )
+
+    def _summary(self) -> list[tuple[Any, ...]]:
+        base, file, art = self.baseline, self.baseline["tflite"], self.artifact
+        ratio = self.comparison
+        drop = f"{-100 * ratio['top1_drop']:+.2f} points"
+
+        def times(name: str) -> str:
+            return f"{ratio[name]:.2f}x"
+
+        latency = [_milliseconds(part["latency_ms"]) for part in (file, art)]
+        return [
+            ("top-1", f"{base['top1']:.2%}", f"{art['top1']:.2%}", drop),
+            ("top-5", f"{base['top5']:.2%}", f"{art['top5']:.2%}", ""),
+            ("bytes", file["size_bytes"], art["size_bytes"], times("size_ratio")),
+            ("gzip -9", file["gzip_bytes"], art["gzip_bytes"], times("gzip_ratio")),
+            ("latency p50 (p10, p90)", *latency, times("latency_ratio")),
+            ("MACs", base["macs"], art["macs"], times("macs_ratio")),
+        ]
+
+    def _promises(self) -> str:
+        floats = self.artifact["float_ops"]
+        return (
+            f"Float operators left: {_cell(floats) if floats else 'none'}. Predictions "
+            "equal to the last Keras model's: "
+            f"{self.artifact['keras_agreement']:.2%} of the test set. "
+            f"SHA-256 `{self.artifact['sha256']}`."
+        )
+
+
+_STAGE_COLUMNS = ("stage", "seconds", "top-1", "params", "non-zero", "sparsity", "MACs")
+_SPARSITY_NOTE = (
+    "Sparsity is the share of zeros in the kernels. Zeros make the compressed file "
+    "smaller; LiteRT does not run faster for them. Speed comes from int8 and from "
+    "fewer channels. The latency ratio is of blocks timed in alternation, at their "
+    "10th percentile, so it need not equal the ratio of the two columns."
+)
+
+
+def _times(ratio: float, better: str, worse: str) -> str:
+    return f"{ratio:.1f}x {better}" if ratio >= 1 else f"{1 / ratio:.1f}x {worse}"
+
+
+def _stage_row(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (
+        row["name"],
+        f"{row['seconds']:.1f}",
+        f"{row['top1']:.2%}",
+        row["params"],
+        row["nonzero_params"],
+        f"{row['sparsity']:.1%}",
+        row["macs"],
+    )
+
+
+def _milliseconds(latency: Mapping[str, float]) -> str:
+    """Returns p50 (p10, p90) in a unit that keeps three significant digits."""
+    scale, unit = (1e3, "us") if latency["p50"] < 1 else (1.0, "ms")
+    p10, p50, p90 = (f"{latency[p] * scale:.3g}" for p in ("p10", "p50", "p90"))
+    return f"{p50} ({p10}, {p90}) {unit}"
+
+
+def _table(head: Sequence[str], rows: Any) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    """Returns a value as one Markdown cell; names come from strangers' files."""
+    if value is None:
+        return "not known"
+    text = f"{value:,}" if type(value) is int else str(value)
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    for char in "\\|<>[]`*_":
+        text = text.replace(char, f"\\{char}")
+    return text

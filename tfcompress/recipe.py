@@ -1,0 +1,260 @@
+"""Recipe: what to do, as one readable value; overrides, JSON, loading from a file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tf_keras as keras
+
+from tfcompress.data import Augmentation, Data, Dataset
+from tfcompress.errors import InvalidArgumentError, RecipeError
+from tfcompress.export import Export
+from tfcompress.loading import load_model
+from tfcompress.models import build
+from tfcompress.overrides import replace_at
+from tfcompress.stages import (
+    Pruning,
+    QuantizationAware,
+    Stage,
+    Training,
+    check_order,
+)
+from tfcompress.training.objectives import Distillation
+from tfcompress.training.schedules import CosineDecay
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One of `tfc.models` by name; input shape and classes come from the data.
+
+    Args:
+      name: such as `mobilenet_v1`.
+      options: further arguments of the function, such as `{"alpha": 0.5}`.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """A model that a recipe trains, or only loads, for others to learn from.
+
+    Args:
+      model: an architecture, or the path of a Keras file.
+      stages: how it is trained; empty takes the file as it is.
+    """
+
+    model: Architecture | str
+    stages: tuple[Training, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Model, data, stages and export: all that a run does, before it does any of it.
+
+    Args:
+      name: shown in the report; `load_recipe` takes the file's name if it is empty.
+      data: which data set, and how it is augmented.
+      model: an architecture, or the path of a Keras file.
+      stages: what is done to the model, in this order.
+      export: how the last model becomes a `.tflite` file.
+      teachers: models by name, trained first, for `Distillation(teacher="name")`.
+      seed: every random choice of the run derives from it.
+      max_top1_drop: accuracy budget as a fraction (0.015 is 1.5 points); a run that
+        loses more against its float32 baseline ends with exit code 3. None: no budget.
+      smoke_overrides: what `smoke` sets beside one epoch a stage and little data, as
+        `{"data.name": "fashion_mnist_small"}`.
+
+    Raises:
+      RecipeError: a stage would undo an earlier one, or a teacher is not defined.
+    """
+
+    name: str = ""
+    data: Data
+    model: Architecture | str
+    stages: tuple[Stage, ...]
+    export: Export = field(default_factory=Export)
+    teachers: Mapping[str, Teacher] = field(default_factory=dict)
+    seed: int = 0
+    max_top1_drop: float | None = None
+    smoke_overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot work before anything is trained."""
+        check_order(self.stages)
+        for stage in self.stages:
+            teacher = getattr(getattr(stage, "objective", None), "teacher", None)
+            if teacher is None or (isinstance(teacher, str) and _is_file(teacher)):
+                continue
+            if not isinstance(teacher, str):
+                raise RecipeError(
+                    f"{type(stage).__name__} has a live model as its teacher, which "
+                    "a recipe cannot store; name one of Recipe.teachers or a file"
+                )
+            if teacher not in self.teachers:
+                raise RecipeError(
+                    f"{type(stage).__name__} learns from {teacher!r}, but the recipe "
+                    f"defines {sorted(self.teachers) or 'no teachers'}; add it to "
+                    "Recipe.teachers, or give the path of a .keras or .h5 file"
+                )
+
+    def override(self, path: str, value: Any) -> Recipe:
+        """Returns this recipe with one field replaced.
+
+        Args:
+          path: dotted, such as `stages.1.epochs`, `stages.pruning.final_sparsity`,
+            `data.augmentation.shift` or `model.options.alpha`.
+          value: the new value, or a text that is read as the type of the field.
+
+        Raises:
+          RecipeError: no such field (with the nearest name), or a wrong type.
+        """
+        overridden: Recipe = replace_at(self, path, value)
+        return overridden
+
+    def smoke(self) -> Recipe:
+        """Returns a variant that runs every step of this recipe in seconds."""
+        small = self
+        paths = [f"stages.{i}" for i in range(len(self.stages))]
+        for name, teacher in self.teachers.items():
+            paths += [f"teachers.{name}.stages.{i}" for i in range(len(teacher.stages))]
+        for path in paths:
+            small = small.override(f"{path}.epochs", 1)
+        small = small.override("data.num_train", 320).override("data.num_test", 200)
+        small = replace(small, max_top1_drop=None)
+        for path, value in self.smoke_overrides.items():
+            small = small.override(path, value)
+        return replace(small, name=f"{self.name}_smoke" if self.name else "smoke")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns JSON values from which `from_dict` makes an equal recipe."""
+        encoded: dict[str, Any] = _encode(self)
+        return encoded
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Returns the recipe that `to_dict` wrote.
+
+        Raises:
+          RecipeError: an unknown type or field; nothing but recipe parts is made.
+        """
+        recipe = _decode(values)
+        if not isinstance(recipe, cls):
+            raise RecipeError("the JSON does not hold a Recipe; was it cut or edited?")
+        return recipe
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all settings and over the model files they name."""
+        hasher = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode())
+        for source in (self.model, *(t.model for t in self.teachers.values())):
+            if isinstance(source, str) and Path(source).is_file():
+                hasher.update(Path(source).read_bytes())
+        return hasher.hexdigest()
+
+
+_PARTS = {
+    part.__name__: part
+    for part in (
+        Architecture,
+        Augmentation,
+        CosineDecay,
+        Data,
+        Distillation,
+        Export,
+        Pruning,
+        QuantizationAware,
+        Recipe,
+        Teacher,
+        Training,
+    )
+}
+
+
+def build_model(source: Architecture | str, data: Dataset) -> keras.Model:
+    """Returns the untrained architecture, or the user's model, that a recipe names."""
+    if isinstance(source, Architecture):
+        return build(source.name, data.input_shape, data.num_classes, **source.options)
+    return load_model(source)
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Runs a recipe file and returns its `RECIPE`, named after the file.
+
+    A recipe is the user's own Python program: only run files you would run.
+
+    Raises:
+      RecipeError: no such file, an error inside it, or no `RECIPE` in it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RecipeError(
+            f"there is no recipe file {str(path)!r}; give the path of a Python file "
+            "that defines RECIPE, such as recipes/quickstart.py"
+        )
+    module_name = "tfcompress_recipe_" + re.sub(r"\W", "_", path.stem)
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise RecipeError(f"{str(path)!r} is not a Python file; recipes end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except RecipeError:
+        raise
+    except Exception as error:
+        raise RecipeError(
+            f"recipe {str(path)!r} failed with {type(error).__name__}: {error}; "
+            "mend the file (--debug shows where)"
+        ) from error
+    recipe = getattr(module, "RECIPE", None)
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(
+            f"recipe {str(path)!r} defines no RECIPE = tfc.Recipe(...) at its top level"
+        )
+    return recipe if recipe.name else replace(recipe, name=path.stem)
+
+
+def _is_file(teacher: str) -> bool:
+    return Path(teacher).suffix in (".keras", ".h5", ".hdf5")
+
+
+def _encode(value: Any) -> Any:
+    if is_dataclass(value):
+        values = {f.name: _encode(getattr(value, f.name)) for f in fields(value)}
+        return {"type": type(value).__name__, **values}
+    if isinstance(value, Mapping):
+        return {str(key): _encode(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_encode(item) for item in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise RecipeError(
+        f"a recipe holds {type(value).__name__}, which has no JSON form; use numbers, "
+        "texts, tuples, mappings and the parts of tfcompress"
+    )
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_decode(item) for item in value)
+    if not isinstance(value, Mapping):
+        return value
+    values = {key: _decode(item) for key, item in value.items() if key != "type"}
+    if "type" not in value:
+        return values
+    if value["type"] not in _PARTS:
+        raise RecipeError(f"unknown recipe part {value['type']!r} in the JSON")
+    try:
+        return _PARTS[value["type"]](**values)
+    except (TypeError, InvalidArgumentError) as error:
+        raise RecipeError(f"{value['type']} in the JSON: {error}") from error

@@ -1,0 +1,16 @@
+"""Stages: one compression technique a file, settings and verb together."""
+
+from tfcompress.stages.pruning import Pruning
+from tfcompress.stages.quantization_aware import QuantizationAware
+from tfcompress.stages.stage import Stage, check_order, clone_model, select_layers
+from tfcompress.stages.training import Training
+
+__all__ = [
+    "Pruning",
+    "QuantizationAware",
+    "Stage",
+    "Training",
+    "check_order",
+    "clone_model",
+    "select_layers",
+]

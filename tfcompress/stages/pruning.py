@@ -1,0 +1,226 @@
+"""Pruning: TF-MOT's magnitude pruning, layer by layer, checked and stripped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import tensorflow_model_optimization as tfmot
+import tf_keras as keras
+
+from tfcompress.errors import InvalidArgumentError, TrainingError
+from tfcompress.run import Run
+from tfcompress.stages.stage import clone_model, select_layers
+from tfcompress.training.fit import Fit
+from tfcompress.training.loop import train
+
+_PRUNABLE = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Dense)
+_TOLERANCE = 0.005
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruning(Fit):
+    """Sets the smallest weights of each kernel to zero while training the rest.
+
+    Zeros make the compressed file smaller; LiteRT does not run faster for them.
+
+    Args:
+      final_sparsity: share of zeros in every chosen kernel at the end, in (0, 1).
+        Not used with `sparsity_m_by_n`.
+      initial_sparsity: share of zeros at the first step, in [0, final_sparsity);
+        only for the polynomial schedule.
+      schedule: `polynomial` raises the sparsity with TF-MOT's `PolynomialDecay`
+        (power 3) until `end_fraction` of the steps; `constant` starts at the final one.
+      end_fraction: share of the training steps after which sparsity stays, in (0, 1].
+      frequency: training steps between two mask updates; 0 makes about 20 updates
+        an epoch, TF-MOT's own default is 100.
+      layers: shell-style patterns of the layers to prune; `*` takes every
+        convolution and dense layer. TF-MOT leaves depthwise kernels unpruned.
+      exclude: patterns of layers to leave dense.
+      block_size: (height, width) of the blocks that live or die together; TF-MOT
+        allows blocks on two-dimensional (dense) kernels only.
+      sparsity_m_by_n: (m, n): m zeros in every n consecutive weights of an output.
+      epochs: 0 prunes once, by magnitude, without training.
+
+    Raises:
+      InvalidArgumentError: a value out of range, or no layer to prune.
+      TrainingError: a kernel did not reach the sparsity asked for within 0.005 (or
+        within half a weight, where a kernel has fewer than 100).
+
+    Example:
+      >>> model = tfc.Pruning(final_sparsity=0.8, epochs=2)(model, run)
+
+    References:
+      Zhu & Gupta, To prune, or not to prune, arXiv:1710.01878, equation 1.
+    """
+
+    final_sparsity: float = 0.5
+    initial_sparsity: float = 0.0
+    schedule: Literal["polynomial", "constant"] = "polynomial"
+    end_fraction: float = 0.7
+    frequency: int = 0
+    layers: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    block_size: tuple[int, int] = (1, 1)
+    sparsity_m_by_n: tuple[int, int] | None = None
+
+    provides: ClassVar[frozenset[str]] = frozenset({"sparsity"})
+    destroys: ClassVar[frozenset[str]] = frozenset({"quantization"})
+
+    def __post_init__(self) -> None:
+        """Checks every value that can be checked without a model."""
+        super().__post_init__()
+        if not 0 < self.final_sparsity < 1:
+            raise InvalidArgumentError(
+                f"Pruning.final_sparsity is {self.final_sparsity}; it is a fraction "
+                "in (0, 1), so write 0.8 for 80 %"
+            )
+        if not 0 <= self.initial_sparsity < self.final_sparsity:
+            raise InvalidArgumentError(
+                f"Pruning.initial_sparsity is {self.initial_sparsity}; it must be at "
+                f"least 0 and below final_sparsity ({self.final_sparsity})"
+            )
+        if self.schedule not in ("polynomial", "constant"):
+            raise InvalidArgumentError(
+                f"Pruning.schedule is {self.schedule!r}; expected 'polynomial' or "
+                "'constant'"
+            )
+        if not 0 < self.end_fraction <= 1:
+            raise InvalidArgumentError(
+                f"Pruning.end_fraction is {self.end_fraction}; expected (0, 1]"
+            )
+        if self.frequency < 0 or min(self.block_size) < 1:
+            raise InvalidArgumentError(
+                f"Pruning.frequency ({self.frequency}) must be at least 0 and "
+                f"block_size {self.block_size} at least (1, 1)"
+            )
+        if self.sparsity_m_by_n is not None:
+            m, n = self.sparsity_m_by_n
+            if not 0 < m < n:
+                raise InvalidArgumentError(
+                    f"Pruning.sparsity_m_by_n is {self.sparsity_m_by_n}; expected "
+                    "(zeros, block) with 0 < zeros < block, such as (2, 4)"
+                )
+        if self.schedule == "polynomial" and (
+            self.early_stopping is not None or self.restore_best_weights
+        ):
+            raise InvalidArgumentError(
+                "Pruning with the polynomial schedule cannot use early_stopping or "
+                "restore_best_weights: an earlier epoch is less sparse than asked; "
+                "use schedule='constant' or leave them out"
+            )
+
+    @property
+    def target_sparsity(self) -> float:
+        """Share of zeros promised in each chosen kernel."""
+        if self.sparsity_m_by_n is None:
+            return self.final_sparsity
+        return self.sparsity_m_by_n[0] / self.sparsity_m_by_n[1]
+
+    def __call__(self, model: keras.Model, run: Run) -> keras.Model:
+        """Returns a pruned plain copy of `model`, without TF-MOT's wrappers."""
+        names = select_layers(model, self.layers, self._suits, self.exclude)
+        clone = clone_model(model)
+        wrapped = self._wrap(clone, names, run)
+        if self.epochs:
+            train(
+                wrapped, run, self, callbacks=[tfmot.sparsity.keras.UpdatePruningStep()]
+            )
+        else:
+            _prune_once(wrapped)
+        pruned = clone_model(model)
+        pruned.set_weights(tfmot.sparsity.keras.strip_pruning(wrapped).get_weights())
+        reached = self._check(pruned, names)
+        run.note(
+            target_sparsity=self.target_sparsity,
+            layers=reached,
+            skipped=_skipped(model, names),
+        )
+        return pruned
+
+    def _suits(self, layer: keras.layers.Layer) -> bool:
+        if self.block_size != (1, 1):
+            return isinstance(layer, keras.layers.Dense)
+        if not isinstance(layer, _PRUNABLE):
+            return False
+        # TF-MOT makes no zero at all in a kernel whose inputs do not fill a block.
+        n = self.sparsity_m_by_n[1] if self.sparsity_m_by_n else 1
+        return layer.kernel.shape[-2] % n == 0
+
+    def _wrap(self, clone: keras.Model, names: Sequence[str], run: Run) -> keras.Model:
+        settings: dict[str, Any] = {
+            "pruning_schedule": self._schedule(run),
+            "block_size": self.block_size,
+        }
+        if self.sparsity_m_by_n is not None:
+            settings["sparsity_m_by_n"] = self.sparsity_m_by_n
+
+        def wrap(layer: keras.layers.Layer) -> keras.layers.Layer:
+            if layer.name not in names:
+                return layer
+            return tfmot.sparsity.keras.prune_low_magnitude(layer, **settings)
+
+        return keras.models.clone_model(clone, clone_function=wrap)
+
+    def _schedule(self, run: Run) -> Any:
+        steps = self.epochs * run.data.steps_per_epoch(self.batch_size)
+        if not steps:
+            return tfmot.sparsity.keras.ConstantSparsity(
+                self.final_sparsity, begin_step=0, frequency=1
+            )
+        last_step = max(1, int(steps * self.end_fraction))
+        frequency = self.frequency or max(1, steps // self.epochs // 20)
+        frequency = min(frequency, last_step)
+        if self.schedule == "constant":
+            return tfmot.sparsity.keras.ConstantSparsity(
+                self.final_sparsity, begin_step=0, frequency=frequency
+            )
+        # TF-MOT updates masks only at multiples of the frequency, so an end step
+        # between two of them would leave the sparsity short of the final one.
+        end_step = last_step // frequency * frequency
+        return tfmot.sparsity.keras.PolynomialDecay(
+            initial_sparsity=self.initial_sparsity,
+            final_sparsity=self.final_sparsity,
+            begin_step=0,
+            end_step=end_step,
+            frequency=frequency,
+        )
+
+    def _check(self, model: keras.Model, names: Sequence[str]) -> dict[str, float]:
+        reached = {}
+        for name in names:
+            kernel = model.get_layer(name).kernel.numpy()
+            reached[name] = float(np.mean(kernel == 0))
+            units = kernel.size / np.prod(self.block_size)
+            tolerance = max(_TOLERANCE, 0.5 / units)
+            if reached[name] < self.target_sparsity - tolerance:
+                raise TrainingError(
+                    f"pruning reached sparsity {reached[name]:.4f} in layer {name!r}, "
+                    f"expected {self.target_sparsity:.4f} within {tolerance:.4f}; "
+                    "give it more epochs, or exclude the layer"
+                )
+        return reached
+
+
+def _prune_once(wrapped: keras.Model) -> None:
+    """Computes and applies each mask outside any training step."""
+    for layer in wrapped.layers:
+        if hasattr(layer, "pruning_obj"):
+            layer.pruning_step.assign(1)  # m:n masks are made at step 1 only
+            layer.pruning_obj.conditional_mask_update()
+            layer.pruning_obj.weight_mask_op()
+
+
+def _skipped(model: keras.Model, names: Sequence[str]) -> dict[str, str]:
+    """Returns why layers with a kernel were left dense, by name."""
+    reasons = {}
+    for layer in model.layers:
+        if layer.name in names or not layer.weights:
+            continue
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            reasons[layer.name] = "TF-MOT does not prune depthwise kernels"
+        elif isinstance(layer, _PRUNABLE):
+            reasons[layer.name] = "not chosen"
+    return reasons

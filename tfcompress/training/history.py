@@ -1,0 +1,31 @@
+"""History: what each epoch of one training measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class History:
+    """The epochs of one training, those before an interruption included.
+
+    Args:
+      epochs: per epoch, its metrics by name: `loss` (nats), `accuracy` (a fraction),
+        `val_loss`, `val_accuracy`, `learning_rate`; under distillation also
+        `student_loss` and `distillation_loss`.
+    """
+
+    epochs: tuple[Mapping[str, float], ...] = ()
+
+    @property
+    def best_epoch(self) -> int | None:
+        """Index of the epoch of the lowest validation loss, the first of equals."""
+        if not self.epochs:
+            return None
+        return min(range(len(self.epochs)), key=lambda i: self.epochs[i]["val_loss"])
+
+    def waited(self) -> int:
+        """Number of epochs since the best one."""
+        best = self.best_epoch
+        return 0 if best is None else len(self.epochs) - 1 - best

@@ -1,0 +1,144 @@
+"""The one training loop that every stage uses."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+
+from tfcompress.data import check_model_fits
+from tfcompress.errors import TrainingError
+from tfcompress.run import Run
+from tfcompress.training.checkpoints import Checkpoints
+from tfcompress.training.distiller import Distiller
+from tfcompress.training.dropout import reseedable_dropout
+from tfcompress.training.fit import Fit
+from tfcompress.training.history import History
+from tfcompress.training.monitor import Monitor
+from tfcompress.training.objectives import check_outputs_logits
+from tfcompress.training.optimizer import build_optimizer, cross_entropy
+
+
+def train(
+    model: keras.Model,
+    run: Run,
+    fit: Fit,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> History:
+    """Trains `model` in place on the run's training split.
+
+    Every epoch is validated, logged to TensorBoard and checkpointed under
+    `run.stage_dir`. A training that was killed goes on from its last checkpoint when
+    it is called again with the same model, data, settings and seed, and ends with the
+    same weights, bit for bit, as one that never stopped.
+
+    Args:
+      model: built tf_keras model that takes `(batch, height, width, channels)` and
+        returns logits `(batch, classes)`; it may hold TF-MOT wrappers.
+      run: data, folder, seed and progress.
+      fit: how to train; `epochs=0` returns at once.
+      callbacks: tf_keras callbacks, run after a checkpoint is restored and, at the
+        end of an epoch, before the next one is saved. They see the model, or the
+        `Distiller` around it, as `self.model`.
+
+    Returns:
+      What each epoch measured.
+
+    Raises:
+      ModelError: the model or its teacher does not fit the data or each other.
+      TrainingError: the loss became NaN or infinite; the model is set back to the
+        last whole epoch.
+      WorkdirError: a checkpoint cannot be written.
+    """
+    if fit.epochs == 0:
+        return History()
+    check_model_fits(model, run.data)
+    check_outputs_logits(model, "model")
+    teacher = fit.objective.resolve(model, run) if fit.objective else None
+    tf.random.set_seed(run.stage_seed)
+    trainee = _trainee(model, teacher, fit)
+    steps = run.data.steps_per_epoch(fit.batch_size)
+    optimizer = build_optimizer(fit, steps)
+    optimizer.build(model.trainable_variables)
+    trainee.compile(
+        optimizer,
+        cross_entropy(fit.label_smoothing),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+    )
+    initial_weights = model.get_weights()
+    checkpoints = Checkpoints(
+        run.stage_dir / "checkpoints" / _identity(initial_weights, teacher, run, fit),
+        model,
+        optimizer,
+        keep_best=fit.restore_best_weights,
+    )
+    history = checkpoints.restore()
+    monitor = Monitor(run, fit, steps, checkpoints, history)
+    if not monitor.is_done():
+        try:
+            _fit(trainee, run, fit, [*callbacks, monitor])
+        except TrainingError:
+            if not checkpoints.restore().epochs:
+                model.set_weights(initial_weights)
+            raise
+    if fit.restore_best_weights:
+        checkpoints.restore_best()
+    if not run.stage:
+        # No pipeline will commit this stage and tidy up after it.
+        checkpoints.remove()
+    return monitor.history
+
+
+def _trainee(model: keras.Model, teacher: Any, fit: Fit) -> keras.Model:
+    if fit.objective and teacher is not None:
+        return Distiller(model, teacher, fit.objective.temperature, fit.objective.alpha)
+    # A second model over the same layers: compiling it leaves the first as it was.
+    return keras.Model(model.inputs, model.outputs, name=model.name)
+
+
+def _fit(
+    trainee: keras.Model,
+    run: Run,
+    fit: Fit,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    monitor = callbacks[-1]
+    epoch = len(monitor.history.epochs)
+    with reseedable_dropout(trainee, run.stage_seed) as monitor.reseed:
+        trainee.fit(
+            run.data.train_batches(fit.batch_size, run.stage_seed, first_epoch=epoch),
+            steps_per_epoch=monitor.steps,
+            epochs=fit.epochs,
+            initial_epoch=epoch,
+            validation_data=run.data.batches("validation"),
+            callbacks=list(callbacks),
+            verbose=0,
+        )
+
+
+def _identity(
+    weights: Sequence[Any], teacher: keras.Model | None, run: Run, fit: Fit
+) -> str:
+    """Returns a name for everything the result depends on.
+
+    So a checkpoint of another model, data set or setting in the same folder is never
+    gone on from.
+    """
+    digest = hashlib.sha256()
+    settings = [
+        (field.name, repr(getattr(fit, field.name)))
+        for field in fields(fit)
+        if field.name != "objective"
+    ]
+    objective = fit.objective and (fit.objective.temperature, fit.objective.alpha)
+    data = (run.data.summary(), run.data.augmentation)
+    facts = (type(fit).__name__, settings, objective, run.stage_seed, data)
+    digest.update(repr(facts).encode())
+    for weight in [*weights, *(teacher.get_weights() if teacher else ())]:
+        digest.update(repr((weight.dtype, weight.shape)).encode())
+        digest.update(weight.tobytes())
+    return digest.hexdigest()[:16]
