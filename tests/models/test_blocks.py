@@ -70,3 +70,18 @@ def test_logits_drops_only_when_asked():
     assert names[1:] == ["pool", "logits"]
     dropped = keras.Model(x, blocks.logits(x, 3, 0.5))
     assert dropped.get_layer("dropout").rate == 0.5
+
+
+@pytest.mark.parametrize(
+    ("num_halvings", "expected"),
+    [(0, [1, 1, 1, 1]), (1, [1, 1, 1, 2]), (2, [1, 1, 2, 2]), (3, [2, 1, 2, 2])],
+)
+def test_fitted_strides_keeps_as_many_as_asked_for(num_halvings, expected):
+    strides = blocks.fitted_strides([2, 1, 2, 2], (8, 8, 1), num_halvings)
+    assert strides == expected
+
+
+@pytest.mark.parametrize("num_halvings", [-1, 4, 1.5])
+def test_fitted_strides_refuses_halvings_that_are_not_there(num_halvings):
+    with pytest.raises(InvalidArgumentError, match="from 0 to 3"):
+        blocks.fitted_strides([2, 1, 2, 2], (8, 8, 1), num_halvings)

@@ -18,6 +18,7 @@ def command() -> Command:
     for name, default, text in (
         ("workdir", None, "Folder of the run (default: runs/NAME_OF_RECIPE)."),
         ("data_dir", None, "Folder that holds the data set, if it is not found."),
+        ("results", None, "CSV file to add the result to, as recipes/results.csv."),
     ):
         flags.DEFINE_string(name, default, text, flag_values=values)
     flags.DEFINE_integer(
@@ -44,7 +45,7 @@ def command() -> Command:
         ),
         groups={
             "What to change in the recipe": ("set", "seed", "data_dir", "smoke"),
-            "Where and how": ("workdir", "fresh", "debug"),
+            "Where and how": ("workdir", "fresh", "results", "debug"),
         },
         run=lambda words: _run(values, words),
         flags=values,
@@ -89,6 +90,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
 
     with noise_to(workdir / "run.log") as terminal:
         from tfcompress.pipeline import run_recipe
+        from tfcompress.profiling.results import append_result
         from tfcompress.recipe import load_recipe
         from tfcompress.training.progress import Progress
 
@@ -102,5 +104,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
             report = run_recipe(recipe, workdir, fresh=values.fresh, progress=progress)
         finally:
             progress.close()
+        if values.results:
+            append_result(values.results, report)
         print(report.headline(workdir), file=terminal.out)
     return 0

@@ -80,10 +80,14 @@ def scaled_channels(channels: int, alpha: float) -> int:
     return rounded if rounded >= 0.9 * wanted else rounded + 8
 
 
-def fitted_strides(strides: Sequence[int], input_shape: Sequence[int]) -> list[int]:
+def fitted_strides(
+    strides: Sequence[int],
+    input_shape: Sequence[int],
+    num_halvings: int | None = None,
+) -> list[int]:
     """Returns `strides` with the earliest 2s made 1, as small inputs need it.
 
-    The rule: halve only as often as leaves the last feature map at least 3 pixels a
+    The rule, unless told otherwise: halve only as often as leaves the last feature map at least 3 pixels a
     side, and give up the first halvings. At 96x96 and above nothing changes for a
     network that halves five times; 28x28 and 32x32 are halved three times, to 4x4.
     Strides carry no weights, so the weights never depend on the input size.
@@ -91,21 +95,37 @@ def fitted_strides(strides: Sequence[int], input_shape: Sequence[int]) -> list[i
     Args:
       strides: stride of each step in order, 1 or 2.
       input_shape: (height, width, channels); the shorter side decides.
+      num_halvings: how many of the 2s to keep, whatever the input; more is faster
+        and sees less detail. None applies the rule.
+
+    Raises:
+      InvalidArgumentError: `num_halvings` is not from 0 to the number of 2s.
 
     Example:
       >>> fitted_strides([2, 1, 2, 2, 2], (28, 28, 1))
       [1, 1, 2, 2, 2]
     """
-    side = min(input_shape[:2])
-    num_halvings = 0
-    while num_halvings < strides.count(2) and math.ceil(side / 2) >= MIN_FEATURE_SIDE:
-        side = math.ceil(side / 2)
-        num_halvings += 1
-    num_dropped = strides.count(2) - num_halvings
+    most = strides.count(2)
+    if num_halvings is None:
+        num_halvings = _num_fitting_halvings(min(input_shape[:2]), most)
+    if not isinstance(num_halvings, int) or not 0 <= num_halvings <= most:
+        raise InvalidArgumentError(
+            f"num_halvings is {num_halvings!r}: expected None or a whole number from "
+            f"0 to {most}"
+        )
+    num_dropped = most - num_halvings
     fitted = list(strides)
     for _ in range(num_dropped):
         fitted[fitted.index(2)] = 1
     return fitted
+
+
+def _num_fitting_halvings(side: int, most: int) -> int:
+    num_halvings = 0
+    while num_halvings < most and math.ceil(side / 2) >= MIN_FEATURE_SIDE:
+        side = math.ceil(side / 2)
+        num_halvings += 1
+    return num_halvings
 
 
 def relu(x: Any, name: str, max_value: float | None = None) -> Any:

@@ -25,6 +25,7 @@ def mobilenet_v2(
     num_classes: int = 1000,
     alpha: float = 1.0,
     dropout: float = 0.0,
+    num_halvings: int | None = None,
 ) -> keras.Model:
     """Builds MobileNetV2; 3,538,984 parameters at the defaults.
 
@@ -35,6 +36,7 @@ def mobilenet_v2(
       alpha: width multiplier above 0; channels are rounded to multiples of 8, and the
         last convolution has never less than 1280.
       dropout: fraction in [0, 1) dropped before the last layer.
+      num_halvings: strides of 2 to keep, in [0, 5]; None keeps what the input fits.
 
     Returns:
       An untrained Functional model from images (batch, height, width, channels) to
@@ -56,7 +58,7 @@ def mobilenet_v2(
         for n in range(num_blocks)
     ]
     stem_strides, *strides = blocks.fitted_strides(
-        [2, *(block[2] for block in plan)], input_shape
+        [2, *(block[2] for block in plan)], input_shape, num_halvings
     )
     inputs = keras.Input(input_shape, name="image")
     num_channels = blocks.scaled_channels(_STEM_FILTERS, alpha)

@@ -1,0 +1,140 @@
+"""results.csv: a row for each measured run, written by the program, never by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tfcompress.errors import DataError
+from tfcompress.profiling.report import Report
+from tfcompress.storage import write_bytes
+
+COLUMNS = (
+    "recipe",
+    "recipe_digest",
+    "seed",
+    "stage_seconds",
+    "num_test",
+    "baseline_top1",
+    "top1",
+    "keras_agreement",
+    "params",
+    "nonzero_params",
+    "macs",
+    "baseline_gzip_bytes",
+    "size_bytes",
+    "gzip_bytes",
+    "size_ratio",
+    "gzip_ratio",
+    "latency_ratio",
+    "sha256",
+    "cpu",
+    "isa",
+    "num_threads",
+    "tensorflow",
+    "tensorflow_model_optimization",
+    "ai_edge_litert",
+    "tfcompress",
+)
+_HEAD = """# Recipes
+
+One experiment a file: what goes in, each stage with its settings, what comes out. Run
+one with `tfcompress run recipes/NAME.py`, or as a script: `python recipes/NAME.py`.
+`--smoke` runs every step in seconds, `--set=stages.pruning.final_sparsity=0.9` changes
+a setting.
+
+The table is made from `results.csv` by
+`python -m tfcompress.profiling.results recipes/results.csv recipes/README.md`, and a row
+of that file by `tfcompress run recipes/NAME.py --results=recipes/results.csv`. Accuracy
+is top-1 on the whole test set, of the float32 and of the compressed `.tflite` file, run
+by LiteRT; bytes are after gzip -9; the latency ratio is of the two files timed in
+alternation on one thread. Minutes are those of the stages (training and checks).
+
+"""
+
+
+def append_result(path: str | Path, report: Report) -> None:
+    """Adds a row to a results file, which is made if it is not there.
+
+    Args:
+      path: the CSV file.
+      report: of a finished run.
+
+    Raises:
+      DataError: the file has other columns than `COLUMNS`.
+      WorkdirError: it cannot be written.
+    """
+    path = Path(path)
+    rows = read_results(path) if path.exists() else []
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([*rows, _row(report)])
+    write_bytes(path, text.getvalue().encode())
+
+
+def read_results(path: str | Path) -> list[dict[str, str]]:
+    """Returns the rows of a results file as texts.
+
+    Raises:
+      DataError: it cannot be read, or has other columns than `COLUMNS`.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"cannot read {path}: {error}; expected a CSV file") from error
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise DataError(
+            f"{path} does not have the columns of results.csv; give another file, or "
+            "move it away and let the program make a new one"
+        )
+    return rows
+
+
+def results_markdown(rows: Sequence[dict[str, str]]) -> str:
+    """Returns `recipes/README.md`: how to run recipes, and what they gave."""
+    head = "recipe | seed | top-1 float | top-1 int8 | params | gzip bytes"
+    lines = [f"| {head} | smaller | faster | minutes | ISA |", "|" + " --- |" * 10]
+    for row in rows:
+        cells = (
+            row["recipe"],
+            row["seed"],
+            f"{float(row['baseline_top1']):.2%}",
+            f"{float(row['top1']):.2%}",
+            f"{int(row['params']):,}",
+            f"{int(row['gzip_bytes']):,}",
+            f"{float(row['gzip_ratio']):.1f}x",
+            f"{float(row['latency_ratio']):.2f}x",
+            f"{float(row['stage_seconds']) / 60:.1f}",
+            row["isa"],
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def _row(report: Report) -> dict[str, Any]:
+    artifact, last = report.artifact, report.stages[-1]
+    shared = {**report.environment, **report.comparison, **artifact}
+    return {
+        **{name: shared[name] for name in COLUMNS if name in shared},
+        "recipe": report.recipe["name"],
+        "recipe_digest": report.recipe["digest"],
+        "seed": report.recipe["seed"],
+        "stage_seconds": round(sum(row["seconds"] for row in report.stages), 1),
+        "num_test": report.data["num_test"],
+        "baseline_top1": report.baseline["top1"],
+        "params": last["params"],
+        "nonzero_params": last["nonzero_params"],
+        "baseline_gzip_bytes": report.baseline["tflite"]["gzip_bytes"],
+    }
+
+
+if __name__ == "__main__":
+    source, target = sys.argv[1:]
+    Path(target).write_text(results_markdown(read_results(source)), encoding="utf-8")
