@@ -14,25 +14,33 @@ FROM_TEACHER = tfc.Distillation("resnet8", temperature=4.0, alpha=0.5)
 RECIPE = tfc.Recipe(
     data=tfc.Data(
         "fashion_mnist",
-        augmentation=tfc.Augmentation(shift=2, horizontal_flip=True),
+        augmentation=tfc.Augmentation(shift=1, horizontal_flip=True),
     ),
     teachers={
         "resnet8": tfc.Teacher(
             model=tfc.Architecture("resnet8"),
-            stages=(tfc.Training(epochs=6, learning_rate=tfc.CosineDecay(4e-3, 0.5)),),
+            stages=(
+                tfc.Training(
+                    epochs=5,
+                    optimizer="sgd",
+                    learning_rate=tfc.CosineDecay(0.2, warmup_epochs=0.5),
+                ),
+            ),
         ),
     },
-    model=tfc.Architecture("mobilenet_v2", {"alpha": 0.35}),
+    model=tfc.Architecture("mobilenet_v2", {"alpha": 0.35, "num_halvings": 4}),
     stages=(
         tfc.Training(
-            epochs=8,
-            learning_rate=tfc.CosineDecay(4e-3, 0.5),
+            epochs=6,
+            optimizer="sgd",
+            learning_rate=tfc.CosineDecay(0.1, warmup_epochs=0.5),
             objective=FROM_TEACHER,
         ),
         tfc.Pruning(
             final_sparsity=0.8,
             epochs=4,
-            learning_rate=tfc.CosineDecay(2e-3, final_fraction=0.02),
+            optimizer="sgd",
+            learning_rate=tfc.CosineDecay(0.04, final_fraction=0.02),
             objective=FROM_TEACHER,
         ),
         tfc.QuantizationAware(epochs=1, learning_rate=1e-4),

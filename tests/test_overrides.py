@@ -16,6 +16,8 @@ class Inner:
     text: str = ""
     flag: bool = False
     size: tuple[int, int] = (1, 1)
+    folder: str | None = "f"
+    names: tuple[str, ...] = ()
 
     def __post_init__(self):
         if self.steps < 0:
@@ -48,6 +50,9 @@ class Outer:
         ("inner.flag", "true", True),
         ("inner.size", "(2, 3)", (2, 3)),
         ("inner.size", "[2, 3]", (2, 3)),
+        ("inner.folder", "none", None),
+        ("inner.folder", "true", "true"),
+        ("inner.names", "('a', 'b')", ("a", "b")),
     ],
 )
 def test_text_is_read_as_the_type_of_the_field(path, text, expected):
@@ -80,11 +85,13 @@ def test_mapping_takes_new_keys():
         ("parts.othr_part.rate", "1", "did you mean 'other_part'"),
         ("parts.inner.rate", "1", "positions 0, 2"),
         ("parts.7.rate", "1", "names no field"),
-        ("inner.rate", "fast", "expected float"),
-        ("inner.steps", "1.5", "expected int"),
-        ("inner.steps", "true", "expected int"),
+        ("inner.rate", "fast", "expected a number"),
+        ("inner.steps", "1.5", "expected a whole number"),
+        ("inner.steps", "true", "expected a whole number"),
         ("inner.mode", "medium", "expected"),
         ("inner.rate.deeper", "1", "no fields"),
+        ("inner.size", "(2,)", "expected"),
+        ("inner.names", "(1, 2)", "expected"),
         ("inner.steps", "-1", "steps must be at least 0"),
     ],
 )

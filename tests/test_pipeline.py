@@ -3,13 +3,23 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import tf_keras as keras
 import tiny
 
 import tfcompress as tfc
-from tfcompress.errors import PromiseNotMetError, TrainingError, WorkdirError
+from tfcompress import chain, pipeline
+from tfcompress.errors import (
+    DataError,
+    InvalidArgumentError,
+    PromiseNotMetError,
+    TrainingError,
+    WorkdirError,
+)
 from tfcompress.stages import pruning
 
 TOP_KEYS = {
@@ -99,18 +109,6 @@ def test_report_agrees_with_the_files(finished):
     assert not list((workdir / "stages").rglob("checkpoints"))
 
 
-def test_same_recipe_and_seed_give_the_same_artifact(finished, recipe, tmp_path):
-    workdir, _ = finished
-    tfc.run_recipe(recipe, tmp_path / "b")
-    assert sha256(tmp_path / "b/model.tflite") == sha256(workdir / "model.tflite")
-
-
-def test_other_seed_gives_another_artifact(finished, recipe, tmp_path):
-    workdir, _ = finished
-    tfc.run_recipe(recipe.override("seed", 1), tmp_path / "b")
-    assert sha256(tmp_path / "b/model.tflite") != sha256(workdir / "model.tflite")
-
-
 @pytest.mark.parametrize("lost", ["02_quantization_aware", "01_pruning", "artifact"])
 def test_interrupted_run_goes_on_to_the_same_artifact(
     finished, recipe, tmp_path, lost, monkeypatch
@@ -118,7 +116,7 @@ def test_interrupted_run_goes_on_to_the_same_artifact(
     workdir, report = finished
     copy = tmp_path / "copy"
     shutil.copytree(workdir, copy)
-    (copy / "report.json").unlink()
+    (copy / "manifest.json").unlink()
     (copy / "model.tflite").unlink()
     if lost != "artifact":
         model = copy / "stages" / lost / "model.keras"
@@ -134,22 +132,73 @@ def test_interrupted_run_goes_on_to_the_same_artifact(
     resumed = tfc.run_recipe(recipe, copy)
     assert trained == (["01_pruning"] if lost == "01_pruning" else [])
     assert resumed.artifact["sha256"] == report.artifact["sha256"]
-    assert resumed.stages[0] == report.stages[0]
+    assert resumed.stages[0] == json.loads(json.dumps(report.stages[0]))
 
 
 def test_finished_run_is_not_repeated(finished, recipe, monkeypatch):
     workdir, report = finished
-    monkeypatch.setattr(tfc.Data, "load", lambda self: pytest.fail("loaded data"))
-    assert tfc.run_recipe(recipe, workdir) == report
+    monkeypatch.setattr(pipeline, "_run", lambda *_: pytest.fail("ran again"))
+    again = tfc.run_recipe(recipe, workdir)
+    assert again.to_dict() == json.loads(json.dumps(report.to_dict()))
 
 
-def test_damaged_artifact_is_made_again(finished, recipe, tmp_path):
+@pytest.mark.parametrize("name", ["model.tflite", "report.json", "manifest.json"])
+def test_changed_result_is_measured_again_from_the_stages(
+    finished, recipe, tmp_path, name, monkeypatch
+):
     workdir, report = finished
     copy = tmp_path / "copy"
     shutil.copytree(workdir, copy)
-    (copy / "model.tflite").write_bytes(b"half")
-    tfc.run_recipe(recipe, copy)
+    text = (copy / name).read_bytes()
+    # One is cut, one says what was not measured, one is no object.
+    changed = {"model.tflite": text[:-9], "report.json": text.replace(b"0", b"9", 1)}
+    (copy / name).write_bytes(changed.get(name, b"[]"))
+    monkeypatch.setattr(chain, "_run_stage", lambda *_: pytest.fail("trained"))
+    again = tfc.run_recipe(recipe, copy)
+    assert again.artifact["sha256"] == report.artifact["sha256"]
     assert sha256(copy / "model.tflite") == report.artifact["sha256"]
+
+
+def test_stage_made_from_another_model_is_made_again(finished, recipe, tmp_path):
+    workdir, report = finished
+    copy = tmp_path / "copy"
+    shutil.copytree(workdir, copy)
+    (copy / "manifest.json").unlink()
+    folder = copy / "stages/01_pruning"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["facts"]["source"] = "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    again = tfc.run_recipe(recipe, copy)
+    assert again.artifact["sha256"] == report.artifact["sha256"]
+    remade = json.loads((folder / "manifest.json").read_text())["facts"]["source"]
+    assert remade == sha256(copy / "stages/00_training/model.keras")
+
+
+def test_changed_data_is_refused(finished, recipe, tmp_path):
+    workdir, _ = finished
+    (x_train, y_train), (x_test, y_test) = tiny.arrays(), tiny.arrays(10, seed=1)
+    path = tmp_path / "other.npz"
+    np.savez(path, x_train=255 - x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    source = Path(recipe.data.name.removeprefix("npz:"))
+    before = source.read_bytes()
+    try:
+        shutil.copy(path, source)
+        with pytest.raises(WorkdirError, match="not what it was"):
+            tfc.run_recipe(recipe, workdir)
+    finally:
+        source.write_bytes(before)
+
+
+def test_failure_before_any_stage_does_not_claim_the_folder(recipe, tmp_path):
+    wrong = recipe.override("data.name", "npz:nowhere.npz")
+    with pytest.raises(DataError):
+        tfc.run_recipe(wrong, tmp_path)
+    unfit = recipe.override("stages.pruning.layers", "('nothing',)")
+    with pytest.raises(InvalidArgumentError, match="nothing"):
+        tfc.run_recipe(unfit, tmp_path)
+    assert not list(tmp_path.glob("stages/*"))
+    short = replace(recipe, stages=(), teachers={})
+    assert tfc.run_recipe(short, tmp_path).artifact["float_ops"] == []
 
 
 def test_other_recipe_is_refused_and_fresh_starts_over(finished, recipe, tmp_path):
@@ -157,44 +206,50 @@ def test_other_recipe_is_refused_and_fresh_starts_over(finished, recipe, tmp_pat
     copy = tmp_path / "copy"
     shutil.copytree(workdir, copy)
     (copy / "notes.txt").write_text("mine")
-    other = recipe.override("stages.pruning.final_sparsity", 0.25)
+    other = replace(
+        recipe, stages=(tfc.Pruning(final_sparsity=0.25, epochs=0),), teachers={}
+    )
     with pytest.raises(WorkdirError, match="another recipe"):
         tfc.run_recipe(other, copy)
     assert sha256(copy / "model.tflite") == sha256(workdir / "model.tflite")
     report = tfc.run_recipe(other, copy, fresh=True)
-    assert report.stages[2]["facts"]["target_sparsity"] == 0.25
+    assert [row["facts"]["target_sparsity"] for row in report.stages] == [0.25]
     assert (copy / "notes.txt").read_text() == "mine"
 
 
 def test_folder_of_unknown_origin_is_refused(recipe, tmp_path):
     (tmp_path / "model.tflite").write_bytes(b"precious")
-    with pytest.raises(WorkdirError, match=r"no recipe\.json"):
-        tfc.run_recipe(recipe, tmp_path)
+    for fresh in (False, True):
+        with pytest.raises(WorkdirError, match=r"no recipe\.json"):
+            tfc.run_recipe(recipe, tmp_path, fresh=fresh)
     assert (tmp_path / "model.tflite").read_bytes() == b"precious"
 
 
-def test_broken_budget_is_said_after_the_report_is_written(recipe, tmp_path):
-    budget = recipe.override("max_top1_drop", -1.0)
-    with pytest.raises(PromiseNotMetError, match="max_top1_drop"):
-        tfc.run_recipe(budget, tmp_path / "a")
-    assert (tmp_path / "a/report.json").exists()
-    with pytest.raises(PromiseNotMetError):
-        tfc.run_recipe(budget, tmp_path / "a")
-
-
-def test_nan_loss_keeps_what_was_done_and_exports_nothing(recipe, tmp_path):
-    wild = recipe.override("stages.pruning.learning_rate", 1e30)
-    wild = wild.override("stages.pruning.optimizer", "sgd")
-    with pytest.raises(TrainingError, match="01_pruning"):
-        tfc.run_recipe(wild, tmp_path)
-    assert (tmp_path / "stages/00_training/manifest.json").exists()
-    assert not (tmp_path / "stages/01_pruning/manifest.json").exists()
-    assert not (tmp_path / "model.tflite").exists()
-
-
-def test_models_built_before_do_not_change_the_artifact(finished, recipe, tmp_path):
+def test_same_recipe_and_seed_give_the_same_artifact(finished, recipe, tmp_path):
     workdir, _ = finished
-    for _ in range(3):
+    for _ in range(3):  # Keras numbers layers through the life of a process.
         keras.Sequential([keras.layers.Dense(2), keras.layers.ReLU()])
     tfc.run_recipe(recipe, tmp_path)
     assert sha256(tmp_path / "model.tflite") == sha256(workdir / "model.tflite")
+
+
+def test_broken_budget_is_said_after_the_report_is_written(recipe, tmp_path, finished):
+    workdir, _ = finished
+    budget = replace(recipe, max_top1_drop=-1.0, seed=1)
+    with pytest.raises(PromiseNotMetError, match="max_top1_drop"):
+        tfc.run_recipe(budget, tmp_path / "a")
+    assert (tmp_path / "a/report.json").exists()
+    with pytest.raises(PromiseNotMetError, match=str(tmp_path / "a/model.tflite")):
+        tfc.run_recipe(budget, tmp_path / "a")
+    # Another seed is another run.
+    assert sha256(tmp_path / "a/model.tflite") != sha256(workdir / "model.tflite")
+
+
+def test_nan_loss_keeps_what_was_done_and_exports_nothing(recipe, tmp_path):
+    wild = tfc.Pruning(epochs=1, batch_size=12, optimizer="sgd", learning_rate=1e30)
+    stages = (tfc.Training(epochs=0), wild)
+    with pytest.raises(TrainingError, match="01_pruning"):
+        tfc.run_recipe(replace(recipe, stages=stages, teachers={}), tmp_path)
+    assert (tmp_path / "stages/00_training/manifest.json").exists()
+    assert not (tmp_path / "stages/01_pruning/manifest.json").exists()
+    assert not (tmp_path / "model.tflite").exists()

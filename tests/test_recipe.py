@@ -6,6 +6,8 @@ import tfcompress as tfc
 from tfcompress.errors import RecipeError
 from tfcompress.recipe import load_recipe
 
+T = tfc.Training()
+
 
 def recipe(**changes):
     settings = {
@@ -78,7 +80,7 @@ def test_override_by_position_by_stage_name_and_into_schedules():
     [
         ("stages.pruning.final_sparsty", "0.9", "did you mean 'final_sparsity'"),
         ("stages.pruning.final_sparsity", "80", "0.8 for 80 %"),
-        ("stages.pruning.epochs", "many", "expected int"),
+        ("stages.pruning.epochs", "many", "a whole number"),
         ("export.quantization", "int9", "int9"),
     ],
 )
@@ -99,10 +101,14 @@ def test_smoke_runs_one_epoch_a_stage_on_little_data():
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
-        ((tfc.Pruning(), tfc.Training()), "put Training before Pruning"),
-        ((tfc.QuantizationAware(), tfc.Pruning()), "put Pruning before"),
-        ((tfc.QuantizationAware(), tfc.Training()), "undo the quantization"),
-        ((tfc.QuantizationAware(), tfc.QuantizationAware()), "quantization"),
+        ((T, tfc.Pruning(), T), "put Training before Pruning"),
+        ((T, tfc.QuantizationAware(), tfc.Pruning()), "put Pruning before"),
+        ((T, tfc.QuantizationAware(), T), "undo the quantization"),
+        ((T, tfc.QuantizationAware(), tfc.QuantizationAware()), "quantization"),
+        ((tfc.Pruning(),), "random weights"),
+        ((tfc.Training(epochs=0),), "random weights"),
+        ((), "random weights"),
+        ((T, 3), "3 is no stage"),
     ],
 )
 def test_impossible_order_is_refused_before_training(stages, message):
@@ -111,9 +117,55 @@ def test_impossible_order_is_refused_before_training(stages, message):
 
 
 def test_undefined_teacher_is_refused_before_training():
-    stages = (tfc.Training(objective=tfc.Distillation("resnet9")),)
+    learner = tfc.Training(objective=tfc.Distillation("resnet9"))
     with pytest.raises(RecipeError, match="resnet8"):
-        recipe(stages=stages)
+        recipe(stages=(learner,))
+    teacher = tfc.Teacher(model=tfc.Architecture("resnet8"), stages=(learner,))
+    with pytest.raises(RecipeError, match="resnet9"):
+        recipe(teachers={"a": teacher})
+
+
+def test_teacher_may_learn_from_an_earlier_one():
+    first = tfc.Teacher(model=tfc.Architecture("resnet20"), stages=(T,))
+    learner = tfc.Training(objective=tfc.Distillation("first"))
+    second = tfc.Teacher(model=tfc.Architecture("resnet8"), stages=(learner,))
+    teachers = {"first": first, "second": second}
+    assert list(recipe(teachers=teachers, stages=(learner,)).teachers) == list(teachers)
+    with pytest.raises(RecipeError, match="first"):
+        recipe(teachers={"second": second, "first": first})
+
+
+def test_export_that_quantization_aware_training_does_not_fit_is_refused():
+    with pytest.raises(RecipeError, match="int8 only"):
+        recipe(export=tfc.Export(quantization="dynamic"))
+
+
+@pytest.mark.parametrize("budget", [1.5, 80, -2, float("nan")])
+def test_budget_in_points_is_refused(budget):
+    with pytest.raises(RecipeError, match=r"0\.015 for 1\.5 points"):
+        recipe(max_top1_drop=budget)
+
+
+def test_list_of_stages_becomes_a_tuple():
+    assert recipe(stages=[T, tfc.Pruning()]).smoke().stages[1].epochs == 1
+
+
+def test_digest_leaves_out_what_the_artifact_does_not_depend_on():
+    first = recipe(data=tfc.Data("fashion_mnist"))
+    data = tfc.Data("fashion_mnist", data_dir="elsewhere")
+    same = recipe(
+        data=data, name="other", max_top1_drop=None, smoke_overrides={"seed": 3}
+    )
+    assert same.digest == first.digest
+
+
+def test_digest_counts_a_teacher_file(tmp_path):
+    file = tmp_path / "teacher.keras"
+    stages = (tfc.Training(objective=tfc.Distillation(str(file))),)
+    file.write_bytes(b"one")
+    first = recipe(stages=stages).digest
+    file.write_bytes(b"two")
+    assert recipe(stages=stages).digest != first
 
 
 @pytest.mark.parametrize(
@@ -124,6 +176,7 @@ def test_undefined_teacher_is_refused_before_training():
         ("RECIPE = 3", "defines no RECIPE"),
         ("import not_there", "ModuleNotFoundError: No module named 'not_there'"),
         ("RECIPE = (", "SyntaxError"),
+        ("import sys; sys.exit(0)", "SystemExit"),
     ],
 )
 def test_unusable_recipe_file_is_one_line(tmp_path, text, message):

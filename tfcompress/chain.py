@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import tf_keras as keras
@@ -18,8 +19,10 @@ from tfcompress.profiling.accuracy import accuracy, predict
 from tfcompress.recipe import Architecture, build_model
 from tfcompress.run import Run, derive_seed
 from tfcompress.stages import Stage
-from tfcompress.storage import commit, read_manifest
+from tfcompress.storage import commit, file_facts, read_manifest
 from tfcompress.training.progress import Progress
+
+_MODEL = "model.keras"
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,22 @@ class Chain:
         ]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Returns the report rows of the committed stages, up to the first gap."""
-        rows = []
+        """Returns the report rows of the committed stages, up to the first gap.
+
+        A stage that was made from another model than the one before it left counts
+        as not committed.
+        """
+        rows: list[dict[str, Any]] = []
+        source = ""
         for name in self.names():
-            manifest = read_manifest(self.run.for_stage(name).stage_dir)
-            if manifest is None:
+            manifest = read_manifest(self.run.for_stage(name).stage_dir) or {}
+            facts, files = manifest.get("facts", {}), manifest.get("files", {})
+            if not {"row", "source"} <= facts.keys() or facts["source"] != source:
                 break
-            rows.append(manifest["facts"])
+            if _MODEL not in files:
+                break
+            rows.append(facts["row"])
+            source = files[_MODEL]["sha256"]
         return rows
 
     def plan(self) -> list[tuple[str, int]]:
@@ -73,12 +85,23 @@ class Chain:
           ModelError: the recipe's own model cannot be read or does not fit the data.
         """
         if num_stages:
-            name = self.names()[num_stages - 1]
-            return load_model(self.run.for_stage(name).stage_dir / "model.keras")
+            return load_model(self._file(num_stages))
         keras.utils.set_random_seed(derive_seed(self.run.seed, self.prefix, "init"))
         model = build_model(self.source, self.run.data)
         check_model_fits(model, self.run.data)
         return model
+
+    def preflight(self) -> None:
+        """Refuses what would fail only when its stage begins.
+
+        Raises:
+          ModelError: the first model cannot be read, or does not fit the data.
+          InvalidArgumentError: a stage cannot be applied to it.
+        """
+        if len(self.rows()) < len(self.stages):
+            model = self.model_after(0)
+            for stage in self.stages:
+                stage.check(model)
 
     def complete(self, progress: Progress) -> list[dict[str, Any]]:
         """Runs and commits the stages that are not yet; returns the rows of all."""
@@ -88,23 +111,28 @@ class Chain:
             progress.begin(names[position])
             model = self.model_after(position)
             run = self.run.for_stage(names[position])
-            rows.append(_run_stage(self.stages[position], model, run))
+            source = file_facts(self._file(position))["sha256"] if position else ""
+            rows.append(_run_stage(self.stages[position], model, run, source))
             progress.end(names[position], f"top-1 {rows[-1]['top1']:.2%}")
         return rows
 
+    def _file(self, num_stages: int) -> Path:
+        return self.run.for_stage(self.names()[num_stages - 1]).stage_dir / _MODEL
 
-def _run_stage(stage: Stage, model: keras.Model, run: Run) -> dict[str, Any]:
+
+def _run_stage(
+    stage: Stage, model: keras.Model, run: Run, source: str
+) -> dict[str, Any]:
     started = time.monotonic()
     result = stage(model, run)
     seconds = time.monotonic() - started
-    save_model(result, run.stage_dir / "model.keras")
-    shutil.rmtree(run.stage_dir / "checkpoints", ignore_errors=True)
+    save_model(result, run.stage_dir / _MODEL)
     totals = profile(result).totals
     top = accuracy(predict(result, run.data), run.data.test.labels)
     row = {
         "name": run.stage,
         "kind": type(stage).__name__,
-        "seconds": seconds,
+        "seconds": seconds + run.facts.pop("seconds_before", 0.0),
         "top1": top.top1,
         "top5": top.top5,
         "params": totals.params,
@@ -113,7 +141,9 @@ def _run_stage(stage: Stage, model: keras.Model, run: Run) -> dict[str, Any]:
         "macs": totals.macs,
         "facts": run.facts,
     }
-    commit(run.stage_dir, row)
+    # Not before the stage is measured: a stop until then costs no epoch.
+    shutil.rmtree(run.stage_dir / "checkpoints", ignore_errors=True)
+    commit(run.stage_dir, {"row": row, "source": source})
     return row
 
 

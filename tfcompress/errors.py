@@ -6,6 +6,8 @@ no traceback, and exits with `exit_code`.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class TfcompressError(Exception):
     """Base of all errors that tfcompress raises on purpose."""
@@ -37,11 +39,26 @@ class ExportError(TfcompressError, RuntimeError):
     """A model cannot be converted, or the file is not what was asked for."""
 
 
+class FloatOpError(ExportError):
+    """An export that promised integers only left a float operator."""
+
+    exit_code = 3
+
+
 class WorkdirError(TfcompressError, RuntimeError):
     """A run folder cannot be written, is in use, damaged, or another recipe's."""
 
 
 class PromiseNotMetError(TfcompressError):
-    """The work was finished, but a promise of the recipe was not kept."""
+    """The work was finished, but a promise of the recipe was not kept.
+
+    Args:
+      message: what, by how much, and how to mend it.
+      report: the report of the finished run.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, report: Any = None):
+        super().__init__(message)
+        self.report = report

@@ -55,8 +55,8 @@ def _replace(node: Any, names: list[str], value: Any, kind: Any, path: str) -> A
         child = _replace(node[position], rest, value, Any, path)
         return (*node[:position], child, *node[position + 1 :])
     raise RecipeError(
-        f"{path!r} goes on below {name!r}'s parent, which is {node!r} and has no "
-        "fields; set it as a whole instead"
+        f"{path!r} names a field {name!r} of {node!r}, which has no fields; set what "
+        "stands before it, or write that part into the recipe first"
     )
 
 
@@ -85,18 +85,15 @@ def _unknown(name: str, known: Sequence[str], path: str) -> RecipeError:
     return RecipeError(f"{path!r} names no field of the recipe: no {name!r}; {hint}")
 
 
+_CONSTANTS = {"true": True, "false": False, "none": None}
+
+
 def _parse(value: Any, kind: Any, path: str) -> Any:
-    if isinstance(value, str):
-        if value.lower() in ("true", "false", "none") and kind is not str:
-            value = value.capitalize()
-        if _accepts(kind, value) and kind is not Any:
-            return value
-        try:
-            value = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            if kind is Any:
-                return value
-            raise _wrong_type(value, kind, path) from None
+    if isinstance(value, str) and not (kind is not Any and _accepts(kind, value)):
+        value = _literal(value, kind, path)
+    elif isinstance(value, str) and value.lower() in _CONSTANTS:
+        constant = _CONSTANTS[value.lower()]
+        value = constant if _accepts(kind, constant) else value
     if isinstance(value, list):
         value = tuple(value)
     if isinstance(value, int) and not isinstance(value, bool) and float in _kinds(kind):
@@ -106,8 +103,23 @@ def _parse(value: Any, kind: Any, path: str) -> Any:
     return value
 
 
+def _literal(text: str, kind: Any, path: str) -> Any:
+    if text.lower() in _CONSTANTS:
+        return _CONSTANTS[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        if kind is Any:
+            return text
+        raise _wrong_type(text, kind, path) from None
+
+
+_WORDS = {"float": "a number", "int": "a whole number", "NoneType": "none"}
+
+
 def _wrong_type(value: Any, kind: Any, path: str) -> RecipeError:
-    expected = " or ".join(getattr(k, "__name__", str(k)) for k in _kinds(kind))
+    names = [k.__name__ if isinstance(k, type) else str(k) for k in _kinds(kind)]
+    expected = " or ".join(_WORDS.get(name, name) for name in names)
     return RecipeError(f"{path!r} cannot be {value!r}; expected {expected}")
 
 
@@ -128,10 +140,18 @@ def _accepts_one(kind: Any, value: Any) -> bool:
         return True
     if origin is typing.Literal:
         return value in typing.get_args(kind)
+    if origin is tuple and isinstance(value, tuple | list):
+        return _accepts_items(typing.get_args(kind), value)
     if origin is not None:
-        return isinstance(value, tuple if origin is tuple else origin)
+        return isinstance(value, origin)
     if kind in (int, float) and isinstance(value, bool):
         return False
     if isinstance(kind, type):
         return isinstance(value, kind)
     return True
+
+
+def _accepts_items(kinds: tuple[Any, ...], values: Sequence[Any]) -> bool:
+    if len(kinds) == 2 and kinds[1] is Ellipsis:
+        return all(_accepts(kinds[0], value) for value in values)
+    return len(kinds) == len(values) and all(map(_accepts, kinds, values))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -12,7 +13,11 @@ import tf_keras as keras
 
 from tfcompress.chain import Chain
 from tfcompress.data import Dataset
-from tfcompress.errors import PromiseNotMetError, WorkdirError
+from tfcompress.errors import (
+    InvalidArgumentError,
+    PromiseNotMetError,
+    WorkdirError,
+)
 from tfcompress.export import Artifact, export_tflite
 from tfcompress.profiling import profile
 from tfcompress.profiling.accuracy import accuracy, agreement, predict
@@ -23,6 +28,7 @@ from tfcompress.recipe import Recipe
 from tfcompress.run import Run, derive_seed
 from tfcompress.stages import Training
 from tfcompress.storage import (
+    file_facts,
     lock_workdir,
     read_json,
     write_bytes,
@@ -31,15 +37,11 @@ from tfcompress.storage import (
 )
 from tfcompress.training.progress import Progress
 
-_OUTPUTS = (
-    "report.json",
-    "report.md",
-    "model.tflite",
-    "baseline.tflite",
-    "recipe.json",
-    "stages",
-    "tensorboard",
-)
+_RESULTS = ("model.tflite", "baseline.tflite", "report.md", "report.json")
+_MANIFEST = "manifest.json"
+_MARKER = "recipe.json"
+# The marker is the last to be removed: a folder without it is a stranger's.
+_OUTPUTS = (_MANIFEST, *_RESULTS, "stages", "tensorboard", _MARKER)
 
 
 def run_recipe(
@@ -66,38 +68,42 @@ def run_recipe(
 
     Raises:
       WorkdirError: the folder is another recipe's, in use, or cannot be written.
+      DataError, ModelError, InvalidArgumentError: data, model or a stage is not what
+        it should be; most of this is found before anything is trained.
       PromiseNotMetError: the run is complete, but lost more accuracy than
         `recipe.max_top1_drop`.
 
     Example:
       >>> report = tfc.run_recipe(tfc.load_recipe("recipes/quickstart.py"), "runs/a")
     """
+    if workdir is None and not recipe.name:
+        raise InvalidArgumentError("a recipe without a name needs a workdir")
     workdir = Path(workdir) if workdir is not None else Path("runs") / recipe.name
+    progress = progress or Progress(mode="silent")
     with lock_workdir(workdir):
-        _claim(workdir, recipe, fresh)
+        data = recipe.data.load()
+        if data.skipped:
+            progress.message(f"{len(data.skipped)} damaged images were left out")
+        _claim(workdir, recipe, data, fresh)
         report = _finished_report(workdir)
         if report is None:
-            report = _run(recipe, workdir, progress or Progress(mode="silent"))
-    _check_budget(recipe, report)
+            report = _run(recipe, data, workdir, progress)
+    _check_budget(recipe, report, workdir)
     return report
 
 
-def _run(recipe: Recipe, workdir: Path, progress: Progress) -> Report:
-    data = recipe.data.load()
+def _run(recipe: Recipe, data: Dataset, workdir: Path, progress: Progress) -> Report:
     run = Run(data=data, workdir=workdir, seed=recipe.seed, progress=progress)
     teachers = {
         name: Chain(f"teacher_{name}_", teacher.model, teacher.stages, run)
         for name, teacher in recipe.teachers.items()
     }
     chain = Chain("", recipe.model, recipe.stages, run)
-    progress.plan([step for c in (*teachers.values(), chain) for step in c.plan()])
-    rows = [row for teacher in teachers.values() for row in teacher.complete(progress)]
-    # Nothing is left to learn once the stages are done, so no teacher is loaded then.
-    if len(chain.rows()) < len(recipe.stages):
-        models = {name: t.model_after(len(t.stages)) for name, t in teachers.items()}
-        chain = replace(chain, run=replace(run, teachers=models))
-    rows += chain.complete(progress)
-
+    chains = [*teachers.values(), chain]
+    for each in chains:
+        each.preflight()
+    progress.plan([step for each in chains for step in each.plan()])
+    rows = _train(teachers, chain, progress)
     progress.message("exporting and measuring the float32 baseline")
     num_float = len(list(takewhile(lambda s: isinstance(s, Training), recipe.stages)))
     baseline = chain.model_after(num_float)
@@ -119,7 +125,25 @@ def _run(recipe: Recipe, workdir: Path, progress: Progress) -> Report:
     ).compared(latency_ratio(baseline_file.path, artifact.path))
     write_bytes(workdir / "report.md", report.to_markdown().encode())
     write_json(workdir / "report.json", report.to_dict())
+    write_json(workdir / _MANIFEST, _result_facts(workdir))
     return report
+
+
+def _train(
+    teachers: Mapping[str, Chain], chain: Chain, progress: Progress
+) -> list[dict[str, Any]]:
+    """Completes the teachers, in order, and the recipe's own stages; returns all rows.
+
+    Each may learn from those before it.
+    """
+    rows: list[dict[str, Any]] = []
+    models: dict[str, keras.Model] = {}
+    for name, teacher in teachers.items():
+        taught = replace(teacher, run=replace(teacher.run, teachers=dict(models)))
+        rows += taught.complete(progress)
+        models[name] = teacher.model_after(len(teacher.stages))
+    taught = replace(chain, run=replace(chain.run, teachers=models))
+    return rows + taught.complete(progress)
 
 
 def _export(recipe: Recipe, model: keras.Model, path: Path, data: Dataset) -> Artifact:
@@ -173,25 +197,44 @@ def _artifact_facts(
     }
 
 
-def _claim(workdir: Path, recipe: Recipe, fresh: bool) -> None:
+def _claim(workdir: Path, recipe: Recipe, data: Dataset, fresh: bool) -> None:
     """Makes the folder this recipe's, or refuses it if it is another one's."""
-    if fresh:
-        _clear(workdir)
-    marker = workdir / "recipe.json"
+    marker = workdir / _MARKER
     if not marker.exists():
         stray = [name for name in _OUTPUTS if (workdir / name).exists()]
         if stray:
             raise WorkdirError(
-                f"{workdir} holds {stray[0]} but no recipe.json, so it is unknown "
-                "whose run it is; use another --workdir, or --fresh to remove that run"
+                f"{workdir} holds {stray[0]} but no {_MARKER}, so it is not known "
+                "whose it is; use another --workdir, or move that away"
             )
-        write_json(marker, {"digest": recipe.digest, "recipe": recipe.to_dict()})
+    elif fresh:
+        _clear(workdir)
+    elif _has_results(workdir):
+        claim = read_json(marker)
+        claim = claim if isinstance(claim, dict) else {}
+        if claim.get("digest") != recipe.digest:
+            raise WorkdirError(
+                f"{workdir} holds a run of another recipe, or of this one with other "
+                "settings; use another --workdir, or --fresh to remove that run"
+            )
+        if claim.get("data") != data.fingerprint:
+            raise WorkdirError(
+                f"the data {data.name!r} is not what it was when the run in {workdir} "
+                "began; use another --workdir, or --fresh to remove that run"
+            )
         return
-    if read_json(marker).get("digest") != recipe.digest:
-        raise WorkdirError(
-            f"{workdir} holds a run of another recipe, or of this one with other "
-            "settings; use another --workdir, or --fresh to remove that run"
-        )
+    claim = {
+        "digest": recipe.digest,
+        "data": data.fingerprint,
+        "recipe": recipe.to_dict(),
+    }
+    write_json(marker, claim)
+
+
+def _has_results(workdir: Path) -> bool:
+    """Returns whether anything that took time would be lost with the claim."""
+    stages = (workdir / "stages").glob("*/*")
+    return (workdir / _MANIFEST).exists() or any(stages)
 
 
 def _clear(workdir: Path) -> None:
@@ -204,19 +247,27 @@ def _clear(workdir: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
+def _result_facts(workdir: Path) -> dict[str, Any]:
+    return {name: file_facts(workdir / name) for name in _RESULTS}
+
+
 def _finished_report(workdir: Path) -> Report | None:
-    """Returns the report of a run that is complete and whole, or None."""
-    if not (workdir / "report.json").exists():
+    """Returns the report of a run that is complete; None where a file was changed."""
+    try:
+        if read_json(workdir / _MANIFEST) != _result_facts(workdir):
+            return None
+        return Report.from_dict(read_json(workdir / "report.json"))
+    except (OSError, WorkdirError):
         return None
-    report = Report.from_dict(read_json(workdir / "report.json"))
-    return report if report.describes(workdir) else None
 
 
-def _check_budget(recipe: Recipe, report: Report) -> None:
+def _check_budget(recipe: Recipe, report: Report, workdir: Path) -> None:
     drop, budget = report.comparison["top1_drop"], recipe.max_top1_drop
     if budget is not None and drop > budget:
         raise PromiseNotMetError(
             f"the artifact loses {drop * 100:.2f} points of top-1, more than the "
-            f"{budget * 100:.2f} that max_top1_drop allows; {report.headline()}; give "
-            "the last stages more epochs, or compress less"
+            f"{budget * 100:.2f} that max_top1_drop allows "
+            f"({report.headline(workdir)}); give the last stages more epochs, or "
+            "compress less",
+            report,
         )

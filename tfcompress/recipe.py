@@ -7,19 +7,20 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import tf_keras as keras
 
 from tfcompress.data import Augmentation, Data, Dataset
-from tfcompress.errors import InvalidArgumentError, RecipeError
+from tfcompress.errors import RecipeError
 from tfcompress.export import Export
 from tfcompress.loading import load_model
 from tfcompress.models import build
 from tfcompress.overrides import replace_at
+from tfcompress.serialization import decode, encode
 from tfcompress.stages import (
     Pruning,
     QuantizationAware,
@@ -56,6 +57,16 @@ class Teacher:
     model: Architecture | str
     stages: tuple[Training, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuses what is not training."""
+        object.__setattr__(self, "stages", tuple(self.stages))
+        for stage in self.stages:
+            if not isinstance(stage, Training):
+                raise RecipeError(
+                    f"a teacher is only trained, but one of its stages is {stage!r}; "
+                    "give Training stages, or a model file without stages"
+                )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -71,11 +82,14 @@ class Recipe:
       seed: every random choice of the run derives from it.
       max_top1_drop: accuracy budget as a fraction (0.015 is 1.5 points); a run that
         loses more against its float32 baseline ends with exit code 3. None: no budget.
+        A negative one demands a gain.
       smoke_overrides: what `smoke` sets beside one epoch a stage and little data, as
         `{"data.name": "fashion_mnist_small"}`.
 
     Raises:
-      RecipeError: a stage would undo an earlier one, or a teacher is not defined.
+      RecipeError: a stage would undo an earlier one, a teacher is not defined, an
+        architecture is not trained before it is compressed, or the export does not
+        fit the stages.
     """
 
     name: str = ""
@@ -90,22 +104,43 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuses what cannot work before anything is trained."""
-        check_order(self.stages)
+        object.__setattr__(self, "stages", tuple(self.stages))
         for stage in self.stages:
-            teacher = getattr(getattr(stage, "objective", None), "teacher", None)
-            if teacher is None or (isinstance(teacher, str) and _is_file(teacher)):
-                continue
-            if not isinstance(teacher, str):
-                raise RecipeError(
-                    f"{type(stage).__name__} has a live model as its teacher, which "
-                    "a recipe cannot store; name one of Recipe.teachers or a file"
-                )
-            if teacher not in self.teachers:
-                raise RecipeError(
-                    f"{type(stage).__name__} learns from {teacher!r}, but the recipe "
-                    f"defines {sorted(self.teachers) or 'no teachers'}; add it to "
-                    "Recipe.teachers, or give the path of a .keras or .h5 file"
-                )
+            if not isinstance(stage, Stage):
+                raise RecipeError(f"{stage!r} is no stage; give Training, Pruning, ...")
+        known: list[str] = []
+        for name, teacher in self.teachers.items():
+            if not isinstance(teacher, Teacher):
+                raise RecipeError(f"teachers: {name!r} is {teacher!r}, not a Teacher")
+            _check_teachers(teacher.stages, known)
+            known.append(name)
+        _check_teachers(self.stages, known)
+        check_order(self.stages)
+        self._check_ends()
+
+    def _check_ends(self) -> None:
+        """Refuses a start without a baseline, and an export that QAT does not fit."""
+        first = self.stages[0] if self.stages else None
+        if isinstance(self.model, Architecture) and not (
+            isinstance(first, Training) and first.epochs
+        ):
+            raise RecipeError(
+                f"{self.model.name!r} has random weights and nothing trains it before "
+                "it is compressed and compared; begin with Training(epochs=...), or "
+                "give the file of a trained model"
+            )
+        quantized = any("quantization" in stage.provides for stage in self.stages)
+        if quantized and self.export.quantization != "int8":
+            raise RecipeError(
+                f"the export is {self.export.quantization!r}, but QuantizationAware "
+                "fits int8 only; leave that stage out, or export int8"
+            )
+        budget = self.max_top1_drop
+        if budget is not None and not -1 <= budget <= 1:
+            raise RecipeError(
+                f"max_top1_drop is {budget}; it is a fraction, so write 0.015 for 1.5 "
+                "points"
+            )
 
     def override(self, path: str, value: Any) -> Recipe:
         """Returns this recipe with one field replaced.
@@ -137,7 +172,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON values from which `from_dict` makes an equal recipe."""
-        encoded: dict[str, Any] = _encode(self)
+        encoded: dict[str, Any] = encode(self)
         return encoded
 
     @classmethod
@@ -147,16 +182,25 @@ class Recipe:
         Raises:
           RecipeError: an unknown type or field; nothing but recipe parts is made.
         """
-        recipe = _decode(values)
+        recipe = decode(values, _PARTS)
         if not isinstance(recipe, cls):
             raise RecipeError("the JSON does not hold a Recipe; was it cut or edited?")
         return recipe
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all settings and over the model files they name."""
-        hasher = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode())
-        for source in (self.model, *(t.model for t in self.teachers.values())):
+        """SHA-256 over all that the artifact depends on, but the data's content.
+
+        Settings and the model files that they name count; name and budget do not.
+        """
+        values = self.to_dict()
+        for name in ("name", "max_top1_drop", "smoke_overrides"):
+            del values[name]
+        del values["data"]["data_dir"]
+        hasher = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
+        stages = [*self.stages, *(s for t in self.teachers.values() for s in t.stages)]
+        sources = [self.model, *(teacher.model for teacher in self.teachers.values())]
+        for source in (*sources, *map(_teacher_of, stages)):
             if isinstance(source, str) and Path(source).is_file():
                 hasher.update(Path(source).read_bytes())
         return hasher.hexdigest()
@@ -211,7 +255,7 @@ def load_recipe(path: str | Path) -> Recipe:
         spec.loader.exec_module(module)
     except RecipeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RecipeError(
             f"recipe {str(path)!r} failed with {type(error).__name__}: {error}; "
             "mend the file (--debug shows where)"
@@ -224,37 +268,24 @@ def load_recipe(path: str | Path) -> Recipe:
     return recipe if recipe.name else replace(recipe, name=path.stem)
 
 
-def _is_file(teacher: str) -> bool:
-    return Path(teacher).suffix in (".keras", ".h5", ".hdf5")
+def _teacher_of(stage: Any) -> Any:
+    return getattr(getattr(stage, "objective", None), "teacher", None)
 
 
-def _encode(value: Any) -> Any:
-    if is_dataclass(value):
-        values = {f.name: _encode(getattr(value, f.name)) for f in fields(value)}
-        return {"type": type(value).__name__, **values}
-    if isinstance(value, Mapping):
-        return {str(key): _encode(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_encode(item) for item in value]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    raise RecipeError(
-        f"a recipe holds {type(value).__name__}, which has no JSON form; use numbers, "
-        "texts, tuples, mappings and the parts of tfcompress"
-    )
-
-
-def _decode(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_decode(item) for item in value)
-    if not isinstance(value, Mapping):
-        return value
-    values = {key: _decode(item) for key, item in value.items() if key != "type"}
-    if "type" not in value:
-        return values
-    if value["type"] not in _PARTS:
-        raise RecipeError(f"unknown recipe part {value['type']!r} in the JSON")
-    try:
-        return _PARTS[value["type"]](**values)
-    except (TypeError, InvalidArgumentError) as error:
-        raise RecipeError(f"{value['type']} in the JSON: {error}") from error
+def _check_teachers(stages: Sequence[Any], known: Sequence[str]) -> None:
+    """Refuses a teacher that is neither one of `known` nor a model file."""
+    for stage in stages:
+        teacher = _teacher_of(stage)
+        if teacher is None or teacher in known:
+            continue
+        if not isinstance(teacher, str):
+            raise RecipeError(
+                f"{type(stage).__name__} has a live model as its teacher, which a "
+                "recipe cannot store; name one of Recipe.teachers or a file"
+            )
+        if Path(teacher).suffix not in (".keras", ".h5", ".hdf5"):
+            raise RecipeError(
+                f"{type(stage).__name__} learns from {teacher!r}, but the teachers "
+                f"before it are {list(known) or 'none'}; add it to Recipe.teachers, or "
+                "give the path of a .keras or .h5 file"
+            )

@@ -47,7 +47,7 @@ def writing(path: str | Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        mend = _MENDS.get(error.errno or 0, "check the disk, then start again")
+        mend = _MENDS.get(error.errno or 0, "check the path and the disk")
         # h5py keeps the number of the failed write in its text only.
         if error.errno == errno.ENOSPC or f"errno = {errno.ENOSPC}" in str(error):
             reason, mend = "the disk is full", f"free some space{_free(Path(path))}"

@@ -12,12 +12,13 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Imports point from a later floor to an earlier one, or stay on their own.
 FLOORS = (
-    {"errors", "storage", "overrides"},
+    {"errors", "storage", "overrides", "serialization"},
     {"run"},
     {"models", "data", "loading"},
     {"training"},
     {"stages", "export", "profiling"},
     {"recipe"},
+    {"chain"},
     {"pipeline"},
     {"cli"},
 )
@@ -33,27 +34,36 @@ def floor(name):
     return next((i for i, names in enumerate(FLOORS) if name in names), None)
 
 
-def imports(path):
-    """Yields the rooms that a file imports when it is itself imported or called."""
-    tree = ast.parse(path.read_text())
+def imports(code):
+    """Yields the rooms that a module imports when it is itself imported or called.
+
+    What is no room is yielded too, and stands on no floor: the package itself, whose
+    public names would lead around this check, and relative imports.
+    """
+    tree = ast.parse(code)
     type_checking = {
         inner
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
+        for statement in node.body
+        for inner in ast.walk(statement)
     }
     for node in ast.walk(tree):
         if node in type_checking:
             continue
         names = []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
+        if isinstance(node, ast.ImportFrom):
+            names = ["." * node.level + (node.module or "")]
+            if names == ["tfcompress"]:
+                names = [f"tfcompress.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         for name in names:
-            parts = name.split(".")
-            if parts[0] == "tfcompress" and len(parts) > 1:
-                yield parts[1]
+            first, _, rest = name.partition(".")
+            if first == "tfcompress":
+                yield rest.split(".")[0] or first
+            elif not first:
+                yield name
 
 
 @pytest.mark.parametrize(
@@ -64,8 +74,40 @@ def imports(path):
 def test_imports_point_one_way(path):
     here = floor(room(path))
     assert here is not None, f"{room(path)} has no floor: add it to FLOORS"
-    upwards = {name for name in imports(path) if floor(name) > here}
+    imported = set(imports(path.read_text()))
+    unknown = {name for name in imported if floor(name) is None}
+    assert not unknown, f"{path} imports {unknown}: write `from tfcompress.ROOM import`"
+    upwards = {name for name in imported if floor(name) > here}
     assert not upwards, f"{path} imports {upwards}, which stand above it"
+
+
+@pytest.mark.parametrize(
+    ("code", "rooms"),
+    [
+        ("import tfcompress.cli.main", ["cli"]),
+        ("import tfcompress as tfc", ["tfcompress"]),
+        ("from tfcompress.cli.main import main", ["cli"]),
+        ("from tfcompress import pipeline, chain", ["pipeline", "chain"]),
+        ("from .. import recipe", [".."]),
+        ("from ..cli import main", ["..cli"]),
+        ("def late():\n    from tfcompress import cli", ["cli"]),
+        ("if TYPE_CHECKING:\n    from tfcompress import cli", []),
+        ("if TYPE_CHECKING:\n    pass\nelse:\n    import tfcompress.cli", ["cli"]),
+        ("import tensorflow\nfrom numpy import array", []),
+    ],
+)
+def test_imports_are_seen_however_they_are_written(code, rooms):
+    assert list(imports(code)) == rooms
+
+
+def test_no_import_is_relative():
+    relative = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert not relative
 
 
 def test_no_module_is_a_drawer_for_everything():
@@ -73,15 +115,13 @@ def test_no_module_is_a_drawer_for_everything():
     assert not names & {"utils", "helpers", "common", "misc"}
 
 
-def test_every_module_has_a_test_file_of_its_name():
-    tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
-    missing = [
-        str(path.relative_to(ROOT))
+def test_every_module_has_a_test_file_in_its_place():
+    twins = [
+        ROOT / "tests" / path.relative_to(PACKAGE).with_name(f"test_{path.name}")
         for path in MODULES
         if path.name not in ("__init__.py", "__main__.py")
-        and f"test_{path.name}" not in tests
     ]
-    assert not missing
+    assert not [str(twin.relative_to(ROOT)) for twin in twins if not twin.is_file()]
 
 
 def test_top_level_holds_nothing_else():

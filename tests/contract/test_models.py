@@ -2,18 +2,22 @@
 
 import numpy as np
 import pytest
-import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
 import tfcompress as tfc
 from tfcompress import models
 from tfcompress.profiling.accuracy import predict
 
-quantization = tfmot.quantization.keras
 NAMES = sorted(models.ARCHITECTURES)
-# The others repeat the blocks of these; they cost minutes and show nothing new.
-FAMILIES = ["mobilenet_v1", "mobilenet_v2", "resnet8", "resnet18"]
-FAMILIES.append(pytest.param("resnet50", marks=pytest.mark.slow))
+# The others repeat the blocks of these and take longer.
+QUICK = {"mobilenet_v1", "mobilenet_v2", "resnet8", "resnet18"}
+QUICK_FIRST = [
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+    for name in sorted(NAMES, key=lambda name: name not in QUICK)
+]
+# Of the output scale, between the file and its Keras model. Each sum of a residual net
+# rounds again; untrained, the 27 of ResNet-56 come to 12 steps.
+MAX_STEPS = {"resnet56": 16}
 PLAIN_LAYERS = {
     "InputLayer",
     "Conv2D",
@@ -65,7 +69,7 @@ def test_flat_plain_and_with_logits_out(name):
     assert models.build(name, (28, 28, 1), 10, alpha=0.125).output_shape == (None, 10)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", QUICK_FIRST)
 def test_float_file_computes_and_costs_the_same(name, tmp_path):
     model = build(name)
     path = tmp_path / "model.tflite"
@@ -78,58 +82,28 @@ def test_float_file_computes_and_costs_the_same(name, tmp_path):
     )
 
 
-def prune_half(model):
-    def wrap(layer):
-        if layer.__class__ in (keras.layers.Conv2D, keras.layers.Dense):
-            return tfmot.sparsity.keras.prune_low_magnitude(
-                layer.__class__.from_config(layer.get_config()),
-                tfmot.sparsity.keras.ConstantSparsity(0.5, 0, frequency=1),
-            )
-        return layer.__class__.from_config(layer.get_config())
-
-    wrapped = keras.models.clone_model(model, clone_function=wrap)
-    # Eagerly: tracing costs more than the two steps.
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    wrapped.compile("sgd", loss, run_eagerly=True)
-    x = np.random.default_rng(0).random((8, 16, 16, 1), np.float32)
-    wrapped.fit(
-        x,
-        np.arange(8) % 3,
-        batch_size=4,
-        verbose=0,
-        callbacks=[tfmot.sparsity.keras.UpdatePruningStep()],
-    )
-    return tfmot.sparsity.keras.strip_pruning(wrapped)
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_prunes_trains_with_qat_and_converts_to_int8_only(name, tmp_path):
+@pytest.mark.parametrize("name", QUICK_FIRST)
+def test_goes_through_pruning_and_qat_to_an_int8_file_of_the_same_answers(
+    name, tmp_path
+):
     model = build(name)
-    pruned = prune_half(model)
-    for layer in tfc.profile(pruned).layers:
+    run = tfc.Run(data=data(), workdir=tmp_path)
+    pruned = tfc.Pruning(epochs=0, final_sparsity=0.5)(model, run)
+    quantized = tfc.QuantizationAware(epochs=0)(pruned, run)
+    plain, result = tfc.profile(model), tfc.profile(quantized)
+    assert result.totals.params == plain.totals.params
+    assert result.totals.macs == plain.totals.macs
+    for layer in result.layers:
         if layer.type in ("Conv2D", "Dense"):
             # TF-MOT keeps round(n / 2) weights.
             assert abs(layer.sparsity - 0.5) <= 0.5 / layer.kernel_params
-    scheme = tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme()
-    quantized = quantization.quantize_apply(
-        quantization.quantize_annotate_model(pruned), scheme
-    )
-    x = np.random.default_rng(0).random((64, 16, 16, 1), np.float32)
-    quantized(x, training=True)
     path = tmp_path / "model.tflite"
     audit = tfc.export_tflite(quantized, path).audit
     assert not audit.float_ops
     assert "QUANTIZE" not in audit.ops
-    num_kernels = sum(bool(layer.macs) for layer in tfc.profile(model).layers)
+    num_kernels = sum(bool(layer.macs) for layer in plain.layers)
     ops = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
     assert sum(audit.ops.get(op, 0) for op in ops) == num_kernels
     ours, theirs = predict(path, data()), predict(quantized, data())
-    assert np.abs(ours - theirs).max() <= 8 * audit.output.scale
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_default_qat_keeps_every_weight(name):
-    model = build(name)
-    quantized = quantization.quantize_model(model)
-    plain, result = tfc.profile(model).totals, tfc.profile(quantized).totals
-    assert (result.params, result.macs) == (plain.params, plain.macs)
+    num_steps = MAX_STEPS.get(name, 8)
+    assert np.abs(ours - theirs).max() <= num_steps * audit.output.scale

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,6 +130,37 @@ def test_summary_counts():
         "input_shape": [8, 8, 1],
         "num_classes": 3,
     }
+
+
+def test_summary_shows_skipped_files_up_to_twenty():
+    names = tuple(f"{index}.png" for index in range(25))
+    summary = replace(make(), skipped=names).summary()
+    assert summary["skipped"] == list(names[:20])
+    assert summary["num_skipped"] == 25
+
+
+def changed(data, split, what):
+    part = getattr(data, split)
+    values = getattr(part, what).copy()
+    values.flat[-1] ^= 1
+    return replace(data, **{split: replace(part, **{what: values})})
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize("what", ["images", "labels"])
+def test_fingerprint_sees_every_byte_of_every_split(split, what):
+    data = make()
+    assert changed(data, split, what).fingerprint != data.fingerprint
+
+
+def test_fingerprint_is_of_content_and_augmentation_alone():
+    data = make()
+    assert data.fingerprint == replace(make(), name="other").fingerprint
+    assert int(data.fingerprint, 16) < 2**256 == 16 ** len(data.fingerprint)
+    assert data.fingerprint is data.fingerprint
+    others = [make(AUGMENTATION), make(dtype=np.float32), data.limited(num_train=30)]
+    prints = {data.fingerprint, *(other.fingerprint for other in others)}
+    assert len(prints) == 4
 
 
 def test_wrong_arguments_are_refused():

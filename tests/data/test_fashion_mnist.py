@@ -54,9 +54,26 @@ def test_folder_is_found_in_the_promised_order(nowhere, monkeypatch):
     assert data.class_names[9] == "Ankle boot"
 
 
-def test_error_names_all_three_ways(nowhere, capfd):
+def test_given_folder_is_the_only_one_looked_in(nowhere, monkeypatch):
+    write(nowhere / "debian")
+    write(nowhere / "variable")
+    monkeypatch.setenv("TFCOMPRESS_DATA_DIR", str(nowhere / "variable"))
+    for empty in (nowhere / "empty", nowhere):
+        with pytest.raises(DataError) as error:
+            load("fashion_mnist", data_dir=str(empty))
+        message = str(error.value)
+        assert message.startswith(f"{empty}: ")
+        assert "train-images-idx3-ubyte" in message
+        assert "t10k-images-idx3-ubyte" in message
+        assert "\n" not in message
+    write(nowhere / "fashion-mnist", first=4)
+    assert load_fashion_mnist(nowhere)[0][0].max() == 4
+
+
+def test_error_names_all_three_ways(nowhere, monkeypatch, capfd):
+    monkeypatch.setenv("TFCOMPRESS_DATA_DIR", str(nowhere / "empty"))
     with pytest.raises(DataError) as error:
-        load("fashion_mnist", data_dir=str(nowhere / "empty"))
+        load("fashion_mnist")
     message = str(error.value)
     assert "\n" not in message
     for part in ("empty", "debian", "download", "--data_dir", "TFCOMPRESS_DATA_DIR",

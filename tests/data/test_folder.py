@@ -116,6 +116,8 @@ def test_corrupt_image_is_named_or_skipped_on_request(tmp_path):
     assert str(cut) in refused(tmp_path)
     data = load(f"folder:{tmp_path}", skip_corrupt=True)
     assert data.skipped == (str(cut), str(text))
+    assert data.summary()["skipped"] == [str(cut), str(text)]
+    assert data.summary()["num_skipped"] == 2
     assert len(data.train) + len(data.validation) + len(data.test) == 20
 
 

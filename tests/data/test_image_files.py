@@ -1,4 +1,6 @@
+import os
 import resource
+import shutil
 import struct
 import zlib
 
@@ -95,6 +97,29 @@ def test_batch_is_read_in_the_order_of_the_indices(tmp_path):
     assert files.read(np.array([3, 0, 3]))[:, 0, 0, 0].tolist() == [3, 0, 3]
     assert files[np.array([4, 1])].paths == (paths[4], paths[1])
     assert len(files) == 5
+
+
+def test_identity_follows_name_size_and_time_wherever_the_folder_is(tmp_path):
+    (tmp_path / "a" / "cat").mkdir(parents=True)
+    path = save(tmp_path / "a" / "cat" / "0.png", GREY)
+    files = ImageFiles((path,), (6, 8, 1))
+    identity = files.identity()
+    shutil.copytree(tmp_path / "a", tmp_path / "b")  # keeps times, as cp -a
+    copy = ImageFiles((tmp_path / "b" / "cat" / "0.png",), (6, 8, 1))
+    assert copy.identity() == identity
+    renamed = path.rename(path.with_name("1.png"))
+    assert ImageFiles((renamed,), (6, 8, 1)).identity() != identity
+    renamed.rename(path)
+    time = path.stat().st_mtime_ns
+    os.utime(path, ns=(time, time + 1_000_000_000))
+    assert files.identity() != identity
+    path.write_bytes(path.read_bytes() + b"0")
+    os.utime(path, ns=(time, time))
+    assert files.identity() != identity
+    path.unlink()
+    with pytest.raises(DataError, match="No such file") as error:
+        files.identity()
+    assert str(path) in str(error.value)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif"])

@@ -60,6 +60,12 @@ def test_folder_options_are_refused_elsewhere(option):
         load("fashion_mnist_small", **option)
 
 
+@pytest.mark.parametrize("name", ["fashion_mnist_small", "folder:a", "npz:a.npz"])
+def test_data_dir_is_refused_where_it_would_be_ignored(name):
+    with pytest.raises(InvalidArgumentError, match="data_dir='a' is for fashion_mnist"):
+        Data(name, data_dir="a")
+
+
 def test_limits_are_class_balanced_and_leave_validation():
     whole = Data("fashion_mnist_small").load()
     part = Data("fashion_mnist_small", num_train=300, num_test=50).load()

@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tfcompress.data import from_arrays
 from tfcompress.errors import (
     ExportError,
+    FloatOpError,
     InvalidArgumentError,
     ModelError,
     WorkdirError,
@@ -227,7 +228,7 @@ def test_float_op_left_is_an_error_that_names_op_and_layer(tmp_path):
     )
     partly = tfmot.quantization.keras.quantize_apply(partly)
     path = tmp_path / "m.tflite"
-    with pytest.raises(ExportError, match="CONV_2D in layer 'stem'"):
+    with pytest.raises(FloatOpError, match="CONV_2D in layer 'stem'"):
         export_tflite(partly, path)
     assert not path.exists()
 

@@ -100,7 +100,7 @@ def test_a_file_cut_at_any_tenth_is_told_in_one_line(
     ("content", "told"),
     [
         (b"", "empty"),
-        (b"\x89PNG\r\n\x1a\n0000", "neither a .keras nor an .h5 file"),
+        (b"\x89PNG\r\n\x1a\n0000", "no .keras, .h5 or .tflite file"),
         (b"\x1c\0\0\0TFL3\0\0\0\0", "is a .tflite file"),
     ],
 )

@@ -26,6 +26,7 @@ def report():
 def test_rows_are_appended_whole(tmp_path):
     path = tmp_path / "results.csv"
     append_result(path, report())
+    append_result(path, report().compared(latency_ratio=3.0))
     append_result(path, report())
     with path.open() as file:
         rows = list(csv.DictReader(file))

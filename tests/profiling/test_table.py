@@ -35,3 +35,13 @@ def test_markup_in_names_is_text():
     assert "conv[/]" in text
     assert "[red]" in text
     assert "[bold]a[/]" in text
+
+
+def test_control_characters_in_names_do_not_reach_the_terminal():
+    layers = (LayerProfile("\x1b[31mconv", "a\x9bb", (1,), 0, 0, 0),)
+    text = rendered(Profile("x\x1b]0;title\x07", "keras", Totals.of(layers), layers))
+    assert "\x1b" not in text
+    assert "\x9b" not in text
+    assert r"\x1b[31mconv" in text
+    assert r"a\x9bb" in text
+    assert r"x\x1b]0;title\x07" in text

@@ -99,6 +99,9 @@ def test_other_files_are_named_as_such(tmp_path):
     png = tmp_path / "m.tflite"
     png.write_bytes(b"\x89PNG\r\n\x1a\n")
     assert not is_tflite(png)
+    assert not is_tflite(tmp_path)
+    with pytest.raises(ModelError, match=r"cannot read the model .*none: No such file"):
+        is_tflite(tmp_path / "none")
     with pytest.raises(ModelError, match="lacks the mark TFL3"):
         read_tflite(png)
     with pytest.raises(ModelError, match=r"cannot read .*none: .*check the path"):

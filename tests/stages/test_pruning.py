@@ -119,6 +119,18 @@ def test_distilled_while_pruned(tmp_path):
         np.testing.assert_array_equal(old, new)
 
 
+def test_iterative_pruning_goes_up_and_never_loses_zeros(tmp_path):
+    context = run(tmp_path)
+    half = tfc.Pruning(final_sparsity=0.5, epochs=0)(wide_model(), context)
+    more = tfc.Pruning(final_sparsity=0.75, epochs=1, batch_size=16)(half, context)
+    for reached in sparsity(more).values():
+        assert reached == pytest.approx(0.75, abs=0.005)
+    with pytest.raises(InvalidArgumentError, match="ask for more"):
+        tfc.Pruning(final_sparsity=0.25, epochs=0)(half, context)
+    with pytest.raises(InvalidArgumentError, match="would fill"):
+        tfc.Pruning(layers=("logits",), final_sparsity=0.75, epochs=1)(half, context)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

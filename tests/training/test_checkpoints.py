@@ -3,10 +3,11 @@ import resource
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras as keras
 
 from tfcompress.errors import WorkdirError
-from tfcompress.training.checkpoints import Checkpoints
+from tfcompress.training.checkpoints import Checkpoints, writing_to
 from tfcompress.training.history import History
 
 
@@ -122,7 +123,7 @@ def test_full_disk_keeps_the_one_before(tmp_path):
     try:
         # Files that cannot grow over 100 bytes stand in for a full disk.
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
-        with pytest.raises(WorkdirError, match="free space") as error:
+        with pytest.raises(WorkdirError, match="File too large; raise") as error:
             checkpoints.save(history([0.5, 0.4]))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
@@ -137,6 +138,32 @@ def test_folder_that_cannot_be_made(tmp_path):
     with pytest.raises(WorkdirError, match="stages/a") as error:
         saved(tmp_path / "stages" / "a", [0.5])
     assert "\n" not in str(error.value)
+    assert "function_node" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            "{{function_node __wrapped__SaveV2_dtypes_15_device_/job:localhost}} "
+            "/disk/ckpt-1; No space left on device [Op:SaveV2]",
+            "the disk is full; free some space",
+        ),
+        ("/disk/ckpt-1; Read-only file system", "Read-only file system; choose"),
+        ("/disk is not a directory", "/disk is not a directory; "),
+    ],
+)
+def test_failed_write_says_what_the_system_said(tmp_path, message, said):
+    with pytest.raises(WorkdirError) as error, writing_to(tmp_path):
+        raise tf.errors.ResourceExhaustedError(None, None, message)
+    assert str(error.value).startswith(f"cannot write {tmp_path}: {said}")
+
+
+def test_seconds_are_restored(tmp_path):
+    _, _, checkpoints = make(tmp_path)
+    checkpoints.save(History(({"val_loss": 0.5}, {"val_loss": 0.4}), (1.5, 0.1)))
+    _, _, again = make(tmp_path)
+    assert again.restore().epoch_seconds == (1.5, 0.1)
 
 
 def test_remove(tmp_path):

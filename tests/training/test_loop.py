@@ -1,15 +1,20 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
+from PIL import Image
 
-from tfcompress.data import from_arrays
+from tfcompress.data import Augmentation, from_arrays, load
 from tfcompress.errors import (
+    DataError,
     ModelError,
+    TrainingError,
 )
 from tfcompress.run import Run
 from tfcompress.training.fit import Fit
@@ -97,6 +102,15 @@ class CountEpochs(keras.callbacks.Callback):
         self.epochs.append(epoch)
 
 
+class KeepWeights(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.weights = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.weights.append(self.model.get_weights())
+
+
 def assert_same(weights, expected):
     for weight, other in zip(weights, expected, strict=True):
         np.testing.assert_array_equal(weight, other)
@@ -164,6 +178,9 @@ def test_interrupted_ends_as_uninterrupted(tmp_path, make, distilled):
 
     assert counter.epochs == [2, 3]
     assert history == expected
+    assert len(history.epoch_seconds) == 4
+    assert history.seconds == sum(history.epoch_seconds) > max(history.epoch_seconds)
+    assert not any("second" in name for name in history.epochs[0])
     assert_same(resumed.get_weights(), whole.get_weights())
 
 
@@ -224,6 +241,70 @@ def test_checkpoint_of_another_training_is_not_used(tmp_path, seed, fit):
     assert_same(model.get_weights(), expected.get_weights())
 
 
+@pytest.mark.parametrize("changed", ["labels", "images", "augmentation"])
+def test_checkpoint_of_another_data_set_of_equal_counts_is_not_used(tmp_path, changed):
+    data = make_data()
+    if changed == "labels":
+        train_split = replace(data.train, labels=(data.train.labels + 1) % 3)
+        other = replace(data, train=train_split)
+    elif changed == "images":
+        other = make_data(255 - data.train.images)
+    else:
+        other = replace(data, augmentation=Augmentation(shift=1))
+    assert other.summary() == data.summary()
+    train(make_model(), make_run(tmp_path), FIT)
+    counter = CountEpochs()
+    run = Run(data=other, workdir=tmp_path, stage="00_training")
+    train(make_model(), run, FIT, [counter])
+    assert counter.epochs == [0, 1, 2, 3]
+
+
+class BreakAt(keras.callbacks.Callback):
+    """Breaks what training needs when an epoch begins."""
+
+    def __init__(self, epoch, function):
+        super().__init__()
+        self.epoch = epoch
+        self.function = function
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            self.function()
+
+
+def remove_and_cut(paths):
+    paths[0].unlink()
+    for path in paths[1:]:
+        os.truncate(path, 20)
+
+
+def test_picture_that_breaks_during_training_is_named(tmp_path):
+    for index in range(60):
+        folder = tmp_path / "pictures" / "abc"[index % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (6, 6), 4 * index).save(folder / f"{index}.png")
+    data = load(f"folder:{tmp_path / 'pictures'}")
+    paths = data.validation.images.paths
+    breaker = BreakAt(1, lambda: remove_and_cut(paths))
+    model, keep = make_model(), KeepWeights()
+    run = Run(data=data, workdir=tmp_path / "run", stage="00_training")
+    with pytest.raises(DataError, match="not a readable PNG") as error:
+        train(model, run, Fit(epochs=3, batch_size=16), [breaker, keep])
+    assert str(tmp_path / "pictures") in str(error.value)
+    assert "\n" not in str(error.value)
+    assert_same(model.get_weights(), keep.weights[0])
+
+
+def test_other_failure_of_tensorflow_is_one_line(tmp_path):
+    def fail():
+        tf.io.read_file(str(tmp_path / "none"))
+
+    with pytest.raises(TrainingError, match="'00_training'") as error:
+        train(make_model(), make_run(tmp_path), FIT, [BreakAt(0, fail)])
+    assert f"{tmp_path / 'none'}; No such file or directory; " in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_outside_a_pipeline_no_checkpoint_is_left(tmp_path):
     train(make_model(), make_run(tmp_path, stage=""), Fit(batch_size=16))
     assert not list(tmp_path.rglob("ckpt*"))
@@ -243,17 +324,9 @@ def test_cut_checkpoint_costs_an_epoch_and_no_more(tmp_path):
 
 
 def test_best_weights_are_restored(tmp_path):
-    class Keep(keras.callbacks.Callback):
-        def __init__(self):
-            super().__init__()
-            self.weights = []
-
-        def on_epoch_end(self, epoch, logs=None):
-            self.weights.append(self.model.get_weights())
-
     # A rate this high makes some epoch worse than the one before.
     fit = Fit(epochs=5, batch_size=16, learning_rate=0.5, restore_best_weights=True)
-    model, keep = make_model(), Keep()
+    model, keep = make_model(), KeepWeights()
     history = train(model, make_run(tmp_path), fit, [keep])
     assert history.best_epoch < 4
     assert_same(model.get_weights(), keep.weights[history.best_epoch])

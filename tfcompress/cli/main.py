@@ -55,6 +55,13 @@ def main(words: Sequence[str] | None = None) -> int:
         except TfcompressError as error:
             _tell(f"error: {error}", debug)
             return error.exit_code
+        except KeyboardInterrupt:
+            _tell("stopped by KeyboardInterrupt", debug)
+            return 130
+        except BrokenPipeError:
+            # The reader (`| head`) has enough; Python would complain again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return 0
         except OSError as error:
             _tell(f"error: {error}; check that path and the disk", debug)
             return 1

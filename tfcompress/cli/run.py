@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from absl import flags
 
 from tfcompress.cli.command import Command, UsageError, new_flags
-from tfcompress.errors import RecipeError
+from tfcompress.errors import PromiseNotMetError, RecipeError
+
+if TYPE_CHECKING:
+    from tfcompress.cli.noise import Terminal
+    from tfcompress.profiling.report import Report
+    from tfcompress.recipe import Recipe
 
 
 def command() -> Command:
@@ -84,27 +89,55 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
             f"there is no recipe file {recipe_file}; give the path of a Python file "
             "that defines RECIPE, such as recipes/quickstart.py"
         )
+    _check_syntax(recipe_file)
     name = recipe_file.stem + ("_smoke" if values.smoke else "")
     workdir = Path(values.workdir or Path("runs") / name)
     from tfcompress.cli.noise import noise_to
 
-    with noise_to(workdir / "run.log") as terminal:
-        from tfcompress.pipeline import run_recipe
-        from tfcompress.profiling.results import append_result
+    with noise_to(None):
+        from tfcompress.profiling.results import read_results
         from tfcompress.recipe import load_recipe
-        from tfcompress.training.progress import Progress
 
         recipe = load_recipe(recipe_file)
         if values.smoke:
             recipe = recipe.smoke()
         for path, text in overrides:
             recipe = recipe.override(path, text)
-        progress = Progress(terminal.err)
-        try:
-            report = run_recipe(recipe, workdir, fresh=values.fresh, progress=progress)
-        finally:
-            progress.close()
-        if values.results:
-            append_result(values.results, report)
+        if values.results and Path(values.results).exists():
+            read_results(values.results)
+    with noise_to(workdir / "run.log") as terminal:
+        report = _run_recipe(recipe, workdir, values, terminal)
         print(report.headline(workdir), file=terminal.out)
     return 0
+
+
+def _run_recipe(
+    recipe: Recipe, workdir: Path, values: flags.FlagValues, terminal: Terminal
+) -> Report:
+    from tfcompress.pipeline import run_recipe
+    from tfcompress.profiling.results import append_result
+    from tfcompress.training.progress import Progress
+
+    progress = Progress(terminal.err)
+    report: Report | None = None
+    try:
+        report = run_recipe(recipe, workdir, fresh=values.fresh, progress=progress)
+    except PromiseNotMetError as error:
+        report = error.report
+        raise
+    finally:
+        progress.close()
+        if values.results and report is not None:
+            append_result(values.results, report)
+    return report
+
+
+def _check_syntax(recipe_file: Path) -> None:
+    """Refuses what is no Python before seconds go into loading TensorFlow."""
+    try:
+        compile(recipe_file.read_bytes(), str(recipe_file), "exec")
+    except (SyntaxError, ValueError) as error:
+        raise RecipeError(
+            f"recipe {str(recipe_file)!r} is not a Python program: {error}; recipes "
+            "are .py files that define RECIPE"
+        ) from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ from tfcompress.data.image_files import ImageFiles
 from tfcompress.errors import InvalidArgumentError
 
 Batch = tuple[tf.Tensor, tf.Tensor]
+
+_MAX_SKIPPED_NAMES = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,17 @@ class Split:
         held_out = held_out_indices(self.labels, fraction, seed)
         kept = np.setdiff1d(np.arange(len(self)), held_out)
         return self.take(kept), self.take(held_out)
+
+    def digest(self) -> bytes:
+        """Returns the SHA-256 of labels and images, of files as `ImageFiles` says."""
+        form = (self.images.dtype, self.images.shape, self.labels.dtype)
+        digest = hashlib.sha256(repr(form).encode())
+        digest.update(np.ascontiguousarray(self.labels).data)
+        if isinstance(self.images, ImageFiles):
+            digest.update(self.images.identity())
+        else:
+            digest.update(np.ascontiguousarray(self.images).data)
+        return digest.digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +92,21 @@ class Dataset:
     class_names: tuple[str, ...]
     augmentation: Augmentation = field(default_factory=Augmentation)
     skipped: tuple[str, ...] = ()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that training sees: every split, and the augmentation.
+
+        Images in memory count by their bytes; those on disk by class folder, name,
+        size and time of change, as they are when it is first asked for.
+
+        Raises:
+          DataError: a file is gone.
+        """
+        digest = hashlib.sha256(repr(self.augmentation).encode())
+        for split in (self.train, self.validation, self.test):
+            digest.update(split.digest())
+        return digest.hexdigest()
 
     def limited(
         self, num_train: int | None = None, num_test: int | None = None, seed: int = 0
@@ -185,7 +215,11 @@ class Dataset:
         return CalibrationSample(tuple(indices.tolist()), images.numpy())
 
     def summary(self) -> dict[str, Any]:
-        """Returns the data row of the report: name, counts, shape."""
+        """Returns the data row of the report: name, counts, shape, files left out."""
+        left_out = {
+            "skipped": list(self.skipped[:_MAX_SKIPPED_NAMES]),
+            "num_skipped": len(self.skipped),
+        }
         return {
             "name": self.name,
             "num_train": len(self.train),
@@ -193,6 +227,7 @@ class Dataset:
             "num_test": len(self.test),
             "input_shape": list(self.input_shape),
             "num_classes": self.num_classes,
+            **(left_out if self.skipped else {}),
         }
 
     def _reader(self, split: Split) -> Callable[[tf.Tensor], Batch]:

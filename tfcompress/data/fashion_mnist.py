@@ -43,20 +43,29 @@ Arrays = tuple[np.ndarray, np.ndarray]
 def load_fashion_mnist(data_dir: str | Path | None = None) -> tuple[Arrays, Arrays]:
     """Returns ((x_train, y_train), (x_test, y_test)): 60,000 and 10,000 images.
 
-    Looks in `data_dir` or else the folder TFCOMPRESS_DATA_DIR names (each itself and
-    its `fashion-mnist`), then where Debian's package puts the set, then downloads.
-
     Args:
-      data_dir: folder with the four IDX files, gzipped or not.
+      data_dir: folder with the four IDX files, gzipped or not, or with `fashion-mnist`
+        that holds them; nowhere else is looked then. None looks likewise in the
+        folder that TFCOMPRESS_DATA_DIR names, then where Debian's package puts the
+        set, then downloads.
 
     Raises:
-      DataError: none of the three has it, or a file is damaged.
+      DataError: the set is in none of these places, or a file is damaged.
     """
-    chosen = data_dir or os.environ.get(DATA_DIR_VARIABLE)
-    folders = [Path(chosen), Path(chosen) / "fashion-mnist"] if chosen else []
-    for folder in [*folders, DEBIAN_FOLDER]:
-        if all(_idx_file(folder, part, "images-idx3") for part in _IDX_PARTS):
-            return read_idx_folder(folder)
+    if data_dir is not None:
+        folder = _idx_folder(data_dir)
+        if folder is None:
+            raise DataError(
+                f"{data_dir}: no IDX files of Fashion-MNIST there or in its "
+                "fashion-mnist; looked for train-images-idx3-ubyte and "
+                "t10k-images-idx3-ubyte, plain or .gz. Give the folder that holds "
+                "them, or leave data_dir out to look elsewhere."
+            )
+        return read_idx_folder(folder)
+    chosen = os.environ.get(DATA_DIR_VARIABLE)
+    folder = (_idx_folder(chosen) if chosen else None) or _idx_folder(DEBIAN_FOLDER)
+    if folder is not None:
+        return read_idx_folder(folder)
     try:
         # Keras reports the download on stdout, which belongs to results.
         with contextlib.redirect_stdout(sys.stderr):
@@ -66,7 +75,7 @@ def load_fashion_mnist(data_dir: str | Path | None = None) -> tuple[Arrays, Arra
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
             f"Fashion-MNIST was not found: no IDX files in "
-            f"{chosen or f'--data_dir or {DATA_DIR_VARIABLE} (neither is set)'}, none "
+            f"{chosen or f'{DATA_DIR_VARIABLE} (which is not set)'}, none "
             f"in {DEBIAN_FOLDER}, and the download failed ({reason}). Give the folder "
             f"of the four IDX files with --data_dir or {DATA_DIR_VARIABLE}, or install "
             "Debian's package dataset-fashion-mnist, or connect to the network; "
@@ -92,6 +101,17 @@ def read_idx_folder(folder: Path) -> tuple[Arrays, Arrays]:
         for part in _IDX_PARTS
     )
     return train, test
+
+
+def _idx_folder(place: str | Path) -> Path | None:
+    """Returns `place`, or its `fashion-mnist`, if the images are there."""
+    for folder in (
+        Path(place).expanduser(),
+        Path(place).expanduser() / "fashion-mnist",
+    ):
+        if all(_idx_file(folder, part, "images-idx3") for part in _IDX_PARTS):
+            return folder
+    return None
 
 
 def _idx_file(folder: Path, part: str, kind: str) -> Path | None:

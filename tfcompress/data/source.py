@@ -29,8 +29,8 @@ class Data:
         `fashion_mnist` (60,000 + 10,000), `folder:PATH` (one sub-folder a class, or
         `train` and `test` with one each) or `npz:PATH` (arrays x_train, y_train,
         x_test, y_test).
-      data_dir: folder with the IDX files of `fashion_mnist`; None looks in
-        TFCOMPRESS_DATA_DIR, then in Debian's package, then downloads.
+      data_dir: folder with the IDX files of `fashion_mnist`, and of no other set;
+        None looks in TFCOMPRESS_DATA_DIR, then in Debian's package, then downloads.
       validation_fraction: of every class of train, in (0, 1).
       seed: of the choice of validation images (and of test images of a folder that
         has no `test`). It is not the run's seed, so that runs share their splits.
@@ -68,6 +68,12 @@ class Data:
             )
         if self.image_size is not None:
             object.__setattr__(self, "image_size", _pair(self.image_size))
+        if self.data_dir is not None and self.name != "fashion_mnist":
+            raise InvalidArgumentError(
+                f"data_dir={self.data_dir!r} is for fashion_mnist, not for "
+                f"{self.name!r}; leave it out, or name the place in folder:PATH or "
+                "npz:PATH."
+            )
         folder_only = (self.image_size, self.channels, self.skip_corrupt)
         if folder_only != (None, None, False) and not self.name.startswith("folder:"):
             raise InvalidArgumentError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfcompress.export.audit import Audit
+from tfcompress.profiling.profile import gzip_size
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Artifact:
             path=Path(path),
             sha256=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
-            gzip_bytes=len(gzip.compress(content, compresslevel=9, mtime=0)),
+            gzip_bytes=gzip_size(content),
             quantization=quantization,
             audit=audit,
             calibration_indices=calibration_indices,

@@ -15,7 +15,12 @@ import tf_keras as keras
 from tf_keras.src.utils.generic_utils import to_snake_case
 
 from tfcompress.data.model_fit import check_model_fits
-from tfcompress.errors import ExportError, InvalidArgumentError, ModelError
+from tfcompress.errors import (
+    ExportError,
+    FloatOpError,
+    InvalidArgumentError,
+    ModelError,
+)
 from tfcompress.export.artifact import Artifact
 from tfcompress.export.audit import Audit, audit_graphs
 from tfcompress.export.converter_noise import captured_output
@@ -64,8 +69,10 @@ def export_tflite(
     """Converts a Keras model to a .tflite file and audits it.
 
     Equal weights give an equal file, byte by byte, whatever else the process has
-    built. Weights are int8 per channel; input and output of `int8` are int8 and of
-    `int16x8` int16. The file takes one image; LiteRT can resize it to a batch.
+    built. Input and output of `int8` are int8 and of `int16x8` int16; the weights of
+    both are int8, one scale per output channel. After QAT the scales are TF-MOT's: one
+    per channel for convolutions, one for the whole kernel for dense layers. The file
+    takes one image; LiteRT can resize it to a batch.
 
     Args:
       model: a tf_keras model of one input `(batch, height, width, channels)` and one
@@ -83,7 +90,8 @@ def export_tflite(
       InvalidArgumentError: an unknown quantization, no data to calibrate with, or a
         QAT model asked for anything but int8.
       ModelError: the model cannot be exported, or the data does not fit it.
-      ExportError: the converter failed, or left a float operator in an integer file.
+      ExportError: the converter failed.
+      FloatOpError: it left a float operator in an integer file; nothing is written.
       WorkdirError: the file cannot be written.
 
     Example:
@@ -240,7 +248,7 @@ def _check_audit(audit: Audit, quantization: str, name: str) -> None:
         return
     named = [f"{op} in layer {layer!r}" for op, layer in audit.float_ops]
     more = f" and {len(named) - 4} more" if len(named) > 4 else ""
-    raise ExportError(
+    raise FloatOpError(
         f"{quantization} export of {name!r} left float operators: "
         f"{', '.join(named[:4])}{more}; replace these layers by ones that TFLite can "
         "quantize, or export dynamic"

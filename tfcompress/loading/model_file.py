@@ -64,22 +64,26 @@ def read_model_file(path: Path) -> ModelFile:
             return _read_legacy(file, path.stat().st_size)
     if start[4:] == b"TFL3":
         raise ModelError(f"{path} is a .tflite file; expected a .keras or .h5 file.")
-    what = "empty" if not start else "neither a .keras nor an .h5 file"
-    raise ModelError(f"{path} is {what}: save the model again with model.save().")
+    what = "empty" if not start else "no .keras, .h5 or .tflite file"
+    raise ModelError(f"{path} is {what}; save or convert the model again.")
 
 
 def _read_archive(file: BinaryIO) -> ModelFile:
     with zipfile.ZipFile(file) as archive:
         members = {info.filename: info for info in archive.infolist()}
         if len(members) != len(archive.infolist()):
-            raise ModelError("its archive holds two members of one name")
+            raise ModelError(
+                "two members of its archive bear one name; do not trust it"
+            )
         largest = _MAX_ZIP_RATIO * file.seek(0, io.SEEK_END) + 2**20
 
         def read(name: str, limit: int) -> bytes:
             if name not in members:
-                raise ModelError(f"its archive holds no {name}")
+                raise ModelError(f"its archive holds no {name}; save the model again")
             if members[name].file_size > limit:
-                raise ModelError(f"{name} in its archive unpacks to a suspicious size")
+                raise ModelError(
+                    f"{name} unpacks to a suspicious size; do not trust it"
+                )
             return archive.read(name)
 
         config = json.loads(read("config.json", min(_MAX_CONFIG_BYTES, largest)))

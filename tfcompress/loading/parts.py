@@ -180,6 +180,6 @@ def _shape(value: Any) -> Any:
 def _refusal(layer: str, what: str) -> ModelError:
     return ModelError(
         f"layer {layer} uses {what}, which is not on the list of parts that run no "
-        "code of the file; if you trust it, give custom_objects={name: class or "
-        "function}"
+        "code of the file; replace the layer, or in Python, if you trust it: "
+        "load_model(path, custom_objects={name: class or function})"
     )

@@ -87,10 +87,11 @@ def fitted_strides(
 ) -> list[int]:
     """Returns `strides` with the earliest 2s made 1, as small inputs need it.
 
-    The rule, unless told otherwise: halve only as often as leaves the last feature map at least 3 pixels a
-    side, and give up the first halvings. At 96x96 and above nothing changes for a
-    network that halves five times; 28x28 and 32x32 are halved three times, to 4x4.
-    Strides carry no weights, so the weights never depend on the input size.
+    The rule, unless told otherwise: halve only as often as leaves the last feature map
+    at least 3 pixels a side, and give up the first halvings. At 96x96 and above
+    nothing changes for a network that halves five times; 28x28 and 32x32 are halved
+    three times, to 4x4. Strides carry no weights, so the weights never depend on the
+    input size.
 
     Args:
       strides: stride of each step in order, 1 or 2.

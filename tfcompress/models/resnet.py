@@ -105,7 +105,19 @@ def resnet18(
     Convolutions carry no bias, as in torchvision, which counts only the trainable
     parameters: 11,689,512.
 
-    Arguments, result and errors are those of `mobilenet_v1`.
+    Args:
+      input_shape: (height, width, channels), sides of at least 8 pixels; small inputs
+        lose early strides (`blocks.fitted_strides`).
+      num_classes: at least 2.
+      alpha: width multiplier above 0; channels are rounded to multiples of 8.
+      dropout: fraction in [0, 1) dropped before the last layer.
+
+    Returns:
+      An untrained Functional model from images (batch, height, width, channels) to
+      logits (batch, num_classes).
+
+    Raises:
+      InvalidArgumentError: an argument is out of its range.
 
     Example:
       >>> tfc.models.resnet18((28, 28, 1), 10)
@@ -127,7 +139,7 @@ def resnet34(
     Convolutions carry no bias, as in torchvision, which counts only the trainable
     parameters: 21,797,672.
 
-    Arguments, result and errors are those of `mobilenet_v1`.
+    Args, Returns, Raises: as of `resnet18`.
 
     Example:
       >>> tfc.models.resnet34((28, 28, 1), 10)
@@ -149,7 +161,7 @@ def resnet50(
     Convolutions carry a bias, as in `keras.applications`; a block's stride sits on its
     3x3 convolution ("v1.5"), which loses less than on the first 1x1.
 
-    Arguments, result and errors are those of `mobilenet_v1`.
+    Args, Returns, Raises: as of `resnet18`.
 
     Example:
       >>> tfc.models.resnet50((28, 28, 1), 10)
@@ -170,7 +182,7 @@ def resnet8(
 
     A good teacher for small pictures that trains in seconds.
 
-    Arguments, result and errors are those of `mobilenet_v1`.
+    Args, Returns, Raises: as of `resnet18`.
 
     Example:
       >>> tfc.models.resnet8((28, 28, 1), 10)
@@ -191,7 +203,7 @@ def resnet20(
 
     Shortcuts that change the shape are 1x1 convolutions, where the paper pads.
 
-    Arguments, result and errors are those of `mobilenet_v1`.
+    Args, Returns, Raises: as of `resnet18`.
 
     Example:
       >>> tfc.models.resnet20((28, 28, 1), 10)
@@ -212,7 +224,7 @@ def resnet56(
 
     Shortcuts that change the shape are 1x1 convolutions, where the paper pads.
 
-    Arguments, result and errors are those of `mobilenet_v1`.
+    Args, Returns, Raises: as of `resnet18`.
 
     Example:
       >>> tfc.models.resnet56((28, 28, 1), 10)

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tfcompress.errors import ModelError
-
 LAYER_COLUMNS = (
     "name",
     "type",
@@ -154,20 +152,23 @@ class Profile:
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     def to_csv(self) -> str:
-        """Returns one line a layer under a line of column names."""
+        """Returns one line a layer under a line of column names.
+
+        Text that a spreadsheet would take for a formula gets a leading apostrophe, and
+        control characters are spelled out, since names come from files.
+        """
         text = io.StringIO()
         writer = csv.DictWriter(
             text, ("source", *LAYER_COLUMNS), extrasaction="ignore", lineterminator="\n"
         )
         writer.writeheader()
         for layer in self.layers:
-            writer.writerow(
-                {
-                    **layer.to_dict(),
-                    "source": self.source,
-                    "output_shape": shape_text(layer.output_shape),
-                }
-            )
+            row = {
+                **layer.to_dict(),
+                "source": self.source,
+                "output_shape": shape_text(layer.output_shape),
+            }
+            writer.writerow({name: _cell(value) for name, value in row.items()})
         return text.getvalue()
 
 
@@ -197,7 +198,9 @@ def profile(
 
         return profile_keras_model(model_or_path)
     path = Path(model_or_path)
-    if _is_tflite(path):
+    from tfcompress.profiling.tflite_graph import is_tflite
+
+    if is_tflite(path):
         from tfcompress.profiling.tflite_file import profile_tflite
 
         return profile_tflite(path, latency=latency, num_threads=num_threads)
@@ -210,7 +213,12 @@ def profile(
 def file_sizes(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Returns the bytes of a file, and those it takes through gzip, level 9."""
     content = Path(path).read_bytes()
-    return len(content), len(gzip.compress(content, compresslevel=9, mtime=0))
+    return len(content), gzip_size(content)
+
+
+def gzip_size(content: bytes) -> int:
+    """Returns the bytes that `content` takes through gzip, level 9."""
+    return len(gzip.compress(content, compresslevel=9, mtime=0))
 
 
 def shape_text(shape: Iterable[int | None]) -> str:
@@ -218,18 +226,21 @@ def shape_text(shape: Iterable[int | None]) -> str:
     return "x".join("?" if side is None else str(side) for side in shape)
 
 
+def visible_text(text: str) -> str:
+    r"""Returns a name with what a terminal would obey spelled out, such as `\x1b`."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def _cell(value: Any) -> Any:
+    """Returns a cell that a spreadsheet shows and does not execute as a formula."""
+    if not isinstance(value, str):
+        return value
+    guard = "'" if value.startswith(("=", "+", "-", "@", "\t")) else ""
+    return guard + visible_text(value)
+
+
 def _sparsity(params: int, nonzero_params: int) -> float:
     return 1 - nonzero_params / params if params else 0.0
-
-
-def _is_tflite(path: Path) -> bool:
-    if path.is_dir():
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(8)[4:] == b"TFL3"
-    except OSError as error:
-        raise ModelError(
-            f"cannot read the model {path}: {error.strerror}; expected a .keras, .h5 "
-            "or .tflite file, check the path"
-        ) from error

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from tfcompress.errors import WorkdirError
-from tfcompress.storage import file_facts
 
 SCHEMA_VERSION = 1
 
@@ -64,19 +63,13 @@ class Report:
           WorkdirError: a key is missing, or another version wrote it.
         """
         names = {field.name for field in fields(cls)}
-        if values.get("schema_version") != SCHEMA_VERSION or names != set(values):
+        version = dict(values).get("schema_version")
+        if version != SCHEMA_VERSION or names != set(values):
             raise WorkdirError(
                 "report.json is damaged or of another version of tfcompress; delete "
                 "it and run the same command again to measure anew"
             )
         return cls(**values)
-
-    def describes(self, workdir: Path) -> bool:
-        """Returns whether the artifact in `workdir` is the one reported on."""
-        path = workdir / self.artifact["path"]
-        return path.is_file() and bool(
-            file_facts(path)["sha256"] == self.artifact["sha256"]
-        )
 
     def headline(self, workdir: Path | str = "") -> str:
         """Returns the result in one line.
@@ -89,7 +82,7 @@ class Report:
         return (
             f"{_times(gzip_ratio, 'smaller', 'larger')} (gzip; raw {raw_ratio:.1f}x), "
             f"{_times(ratios['latency_ratio'], 'faster', 'slower')}, "
-            f"{-100 * ratios['top1_drop']:+.2f} points: "
+            f"{_points(ratios['top1_drop'])}: "
             f"{Path(workdir) / self.artifact['path']}"
         )
 
@@ -115,7 +108,7 @@ class Report:
     def _summary(self) -> list[tuple[Any, ...]]:
         base, file, art = self.baseline, self.baseline["tflite"], self.artifact
         ratio = self.comparison
-        drop = f"{-100 * ratio['top1_drop']:+.2f} points"
+        drop = _points(ratio["top1_drop"])
 
         def times(name: str) -> str:
             return f"{ratio[name]:.2f}x"
@@ -147,6 +140,11 @@ _SPARSITY_NOTE = (
     "fewer channels. The latency ratio is of blocks timed in alternation, at their "
     "10th percentile, so it need not equal the ratio of the two columns."
 )
+
+
+def _points(top1_drop: float) -> str:
+    # Rounded first, so that a loss of nothing is not shown as -0.00.
+    return f"{round(-100 * top1_drop, 2) + 0.0:+.2f} points"
 
 
 def _times(ratio: float, better: str, worse: str) -> str:

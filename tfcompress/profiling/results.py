@@ -48,17 +48,19 @@ one with `tfcompress run recipes/NAME.py`, or as a script: `python recipes/NAME.
 a setting.
 
 The table is made from `results.csv` by
-`python -m tfcompress.profiling.results recipes/results.csv recipes/README.md`, and a row
-of that file by `tfcompress run recipes/NAME.py --results=recipes/results.csv`. Accuracy
-is top-1 on the whole test set, of the float32 and of the compressed `.tflite` file, run
-by LiteRT; bytes are after gzip -9; the latency ratio is of the two files timed in
-alternation on one thread. Minutes are those of the stages (training and checks).
+`python -m tfcompress.profiling.results recipes/results.csv recipes/README.md`, and a
+row of that file by `tfcompress run recipes/NAME.py --results=recipes/results.csv`.
+Accuracy is top-1 on the whole test set, of the float32 and of the compressed
+`.tflite` file, run by LiteRT; bytes are after gzip -9; the latency ratio is of the two
+files timed in alternation on one thread. Minutes are those of the stages.
 
 """
 
 
 def append_result(path: str | Path, report: Report) -> None:
     """Adds a row to a results file, which is made if it is not there.
+
+    The same measurement is not added twice.
 
     Args:
       path: the CSV file.
@@ -70,10 +72,14 @@ def append_result(path: str | Path, report: Report) -> None:
     """
     path = Path(path)
     rows = read_results(path) if path.exists() else []
+    row = {name: str(value) for name, value in _row(report).items()}
+    measured = ("recipe_digest", "seed", "sha256", "latency_ratio")
+    if any(all(old[name] == row[name] for name in measured) for old in rows):
+        return
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows([*rows, _row(report)])
+    writer.writerows([*rows, row])
     write_bytes(path, text.getvalue().encode())
 
 

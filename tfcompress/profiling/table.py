@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from tfcompress.profiling.profile import Profile, Totals, shape_text
+from tfcompress.profiling.profile import Profile, Totals, shape_text, visible_text
 
 
 def profile_table(profile: Profile) -> Table:
@@ -16,7 +16,7 @@ def profile_table(profile: Profile) -> Table:
     """
     totals = profile.totals
     table = Table(
-        title=escape(profile.source),
+        title=_text(profile.source),
         caption=_caption(totals) or None,
         caption_justify="left",
         show_footer=True,
@@ -30,8 +30,8 @@ def profile_table(profile: Profile) -> Table:
     table.add_column("MACs", f"{totals.macs:,}", justify="right")
     for layer in profile.layers:
         table.add_row(
-            escape(layer.name),
-            escape(layer.type),
+            _text(layer.name),
+            _text(layer.type),
             shape_text(layer.output_shape),
             f"{layer.params:,}" if layer.params else "",
             f"{layer.nonzero_params:,}" if layer.params else "",
@@ -39,6 +39,10 @@ def profile_table(profile: Profile) -> Table:
             f"{layer.macs:,}" if layer.macs else "",
         )
     return table
+
+
+def _text(name: str) -> str:
+    return escape(visible_text(name))
 
 
 def _caption(totals: Totals) -> str:

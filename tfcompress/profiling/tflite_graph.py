@@ -116,12 +116,21 @@ class Graph:
 
 
 def is_tflite(path: str | Path) -> bool:
-    """Returns whether a file's bytes, not its name, say that it is a .tflite file."""
+    """Returns whether a file's bytes, not its name, say that it is a .tflite file.
+
+    Raises:
+      ModelError: there is no such file, or it cannot be read.
+    """
+    if Path(path).is_dir():
+        return False
     try:
         with Path(path).open("rb") as file:
             return file.read(8)[4:] == _MARK
-    except OSError:
-        return False
+    except OSError as error:
+        raise ModelError(
+            f"cannot read the model {path}: {error.strerror}; expected a .keras, .h5 "
+            "or .tflite file, check the path"
+        ) from error
 
 
 def read_tflite(path: str | Path) -> tuple[Graph, ...]:

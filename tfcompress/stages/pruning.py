@@ -119,9 +119,14 @@ class Pruning(Fit):
             return self.final_sparsity
         return self.sparsity_m_by_n[0] / self.sparsity_m_by_n[1]
 
+    def check(self, model: keras.Model) -> None:
+        """Raises InvalidArgumentError if a layer that is named cannot be pruned."""
+        select_layers(model, self.layers, self._suits, self.exclude)
+
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a pruned plain copy of `model`, without TF-MOT's wrappers."""
         names = select_layers(model, self.layers, self._suits, self.exclude)
+        self._check_zeros_stay(model, names)
         clone = clone_model(model)
         wrapped = self._wrap(clone, names, run)
         if self.epochs:
@@ -188,14 +193,36 @@ class Pruning(Fit):
             frequency=frequency,
         )
 
+    def _check_zeros_stay(self, model: keras.Model, names: Sequence[str]) -> None:
+        """Refuses a model whose zeros, from an earlier pruning, this one would lose."""
+        for layer in model.layers:
+            if not isinstance(layer, _PRUNABLE):
+                continue
+            sparsity = float(np.mean(layer.kernel.numpy() == 0))
+            kept = self.target_sparsity + self._tolerance(layer.kernel.numpy())
+            if layer.name not in names and sparsity and self.epochs:
+                raise InvalidArgumentError(
+                    f"layer {layer.name!r} has {sparsity:.1%} zeros, which training "
+                    "would fill; add it to Pruning.layers, or prune with epochs=0"
+                )
+            if layer.name in names and sparsity > kept:
+                raise InvalidArgumentError(
+                    f"layer {layer.name!r} has {sparsity:.1%} zeros already, more than "
+                    f"the {self.target_sparsity:.1%} asked for; ask for more, or "
+                    "exclude the layer"
+                )
+
+    def _tolerance(self, kernel: np.ndarray) -> float:
+        """Returns 0.005, or half a unit where the kernel has too few for that."""
+        return max(_TOLERANCE, 0.5 * float(np.prod(self.block_size)) / kernel.size)
+
     def _check(self, model: keras.Model, names: Sequence[str]) -> dict[str, float]:
         reached = {}
         for name in names:
             kernel = model.get_layer(name).kernel.numpy()
             reached[name] = float(np.mean(kernel == 0))
-            units = kernel.size / np.prod(self.block_size)
-            tolerance = max(_TOLERANCE, 0.5 / units)
-            if reached[name] < self.target_sparsity - tolerance:
+            tolerance = self._tolerance(kernel)
+            if abs(reached[name] - self.target_sparsity) > tolerance:
                 raise TrainingError(
                     f"pruning reached sparsity {reached[name]:.4f} in layer {name!r}, "
                     f"expected {self.target_sparsity:.4f} within {tolerance:.4f}; "

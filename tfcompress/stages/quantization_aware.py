@@ -64,6 +64,9 @@ class QuantizationAware(Fit):
                 "expected at least 1 image"
             )
 
+    def check(self, model: keras.Model) -> None:
+        """Takes any model; TF-MOT names a layer that it cannot quantize."""
+
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a fake-quantized copy of `model`."""
         zeros = _zeros_by_layer(model)

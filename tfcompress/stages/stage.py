@@ -34,6 +34,10 @@ class Stage(Protocol):
     @property
     def batch_size(self) -> int: ...  # noqa: D102
 
+    def check(self, model: keras.Model) -> None:
+        """Raises InvalidArgumentError if the stage cannot be applied to the model."""
+        ...
+
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a new model with the same inputs and outputs."""
         ...

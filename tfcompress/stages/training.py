@@ -25,6 +25,9 @@ class Training(Fit):
     provides: ClassVar[frozenset[str]] = frozenset()
     destroys: ClassVar[frozenset[str]] = frozenset({"sparsity", "quantization"})
 
+    def check(self, model: keras.Model) -> None:
+        """Takes any model."""
+
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a trained copy of `model`."""
         trained = clone_model(model)

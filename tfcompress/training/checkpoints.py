@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import tensorflow as tf
 import tf_keras as keras
 
-from tfcompress.errors import WorkdirError
+from tfcompress.storage import writing
 from tfcompress.training.history import History
+from tfcompress.training.op_errors import reason
+
+_ERRNOS = {os.strerror(number): number for number in errno.errorcode}
 
 
 class Checkpoints:
@@ -38,7 +44,7 @@ class Checkpoints:
     ):
         self._folder = folder
         self._model = model
-        self._history = tf.Variable("[]", trainable=False)
+        self._history = tf.Variable("", trainable=False)
         best = [tf.Variable(w, trainable=False) for w in model.weights if keep_best]
         self._state = tf.train.Checkpoint(
             model=model, optimizer=optimizer, history=self._history, best=best
@@ -57,7 +63,7 @@ class Checkpoints:
         if self._state.best and history.waited() == 0:
             for best, weight in zip(self._state.best, self._model.weights, strict=True):
                 best.assign(weight)
-        self._history.assign(json.dumps([dict(epoch) for epoch in history.epochs]))
+        self._history.assign(json.dumps(asdict(history)))
         with writing_to(self._folder):
             self._manager.save(checkpoint_number=len(history.epochs))
 
@@ -70,7 +76,8 @@ class Checkpoints:
         for path in self._newest_first():
             if _is_whole(path):
                 self._state.restore(path).assert_existing_objects_matched()
-                return History(tuple(json.loads(self._history.numpy())))
+                saved = json.loads(self._history.numpy())
+                return History(**{name: tuple(saved[name]) for name in saved})
         return History()
 
     def restore_best(self) -> None:
@@ -104,12 +111,12 @@ def _is_whole(path: str) -> bool:
 @contextmanager
 def writing_to(folder: Path) -> Iterator[None]:
     """Turns whatever fails while writing into `folder` into a WorkdirError."""
-    try:
-        yield
-    except (OSError, tf.errors.OpError) as error:
-        reason = str(getattr(error, "message", error)).splitlines()[0]
-        raise WorkdirError(
-            f"Training cannot write into {folder}: {reason}. What was completed before "
-            "is kept; free space or give a workdir that can be written, and run the "
-            "same command again."
-        ) from error
+    with writing(folder):
+        try:
+            yield
+        except tf.errors.OpError as error:
+            # TensorFlow appends what the system said, which tells the way to mend it.
+            text = reason(error)
+            said = text.rpartition("; ")[2]
+            number = _ERRNOS.get(said)
+            raise OSError(number, said if number else text) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,17 @@ class History:
       epochs: per epoch, its metrics by name: `loss` (nats), `accuracy` (a fraction),
         `val_loss`, `val_accuracy`, `learning_rate`; under distillation also
         `student_loss` and `distillation_loss`.
+      epoch_seconds: how long each epoch took, validation included. It is no part of
+        equality: a resumed training measures the same, at another pace.
     """
 
     epochs: tuple[Mapping[str, float], ...] = ()
+    epoch_seconds: tuple[float, ...] = field(default=(), compare=False)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent on all epochs, those before an interruption included."""
+        return sum(self.epoch_seconds)
 
     @property
     def best_epoch(self) -> int | None:

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfcompress.data import check_model_fits
-from tfcompress.errors import TrainingError
+from tfcompress.errors import DataError, TrainingError
 from tfcompress.run import Run
 from tfcompress.training.checkpoints import Checkpoints
 from tfcompress.training.distiller import Distiller
@@ -20,6 +20,7 @@ from tfcompress.training.fit import Fit
 from tfcompress.training.history import History
 from tfcompress.training.monitor import Monitor
 from tfcompress.training.objectives import check_outputs_logits
+from tfcompress.training.op_errors import data_error, reason
 from tfcompress.training.optimizer import build_optimizer, cross_entropy
 
 
@@ -49,9 +50,10 @@ def train(
       What each epoch measured.
 
     Raises:
+      DataError: an image cannot be read any more; the model is set back likewise.
       ModelError: the model or its teacher does not fit the data or each other.
-      TrainingError: the loss became NaN or infinite; the model is set back to the
-        last whole epoch.
+      TrainingError: the loss became NaN or infinite, or TensorFlow failed; the model
+        is set back to the last whole epoch.
       WorkdirError: a checkpoint cannot be written.
     """
     if fit.epochs == 0:
@@ -77,11 +79,13 @@ def train(
         keep_best=fit.restore_best_weights,
     )
     history = checkpoints.restore()
+    if history.epochs:
+        run.note(seconds_before=history.seconds)
     monitor = Monitor(run, fit, steps, checkpoints, history)
     if not monitor.is_done():
         try:
             _fit(trainee, run, fit, [*callbacks, monitor])
-        except TrainingError:
+        except (DataError, TrainingError):
             if not checkpoints.restore().epochs:
                 model.set_weights(initial_weights)
             raise
@@ -109,15 +113,23 @@ def _fit(
     monitor = callbacks[-1]
     epoch = len(monitor.history.epochs)
     with reseedable_dropout(trainee, run.stage_seed) as monitor.reseed:
-        trainee.fit(
-            run.data.train_batches(fit.batch_size, run.stage_seed, first_epoch=epoch),
-            steps_per_epoch=monitor.steps,
-            epochs=fit.epochs,
-            initial_epoch=epoch,
-            validation_data=run.data.batches("validation"),
-            callbacks=list(callbacks),
-            verbose=0,
-        )
+        try:
+            trainee.fit(
+                run.data.train_batches(fit.batch_size, run.stage_seed, epoch),
+                steps_per_epoch=monitor.steps,
+                epochs=fit.epochs,
+                initial_epoch=epoch,
+                validation_data=run.data.batches("validation"),
+                callbacks=list(callbacks),
+                verbose=0,
+            )
+        except tf.errors.OpError as error:
+            raise data_error(error) or TrainingError(
+                f"TensorFlow stopped the training of stage "
+                f"{run.stage or type(fit).__name__!r}: {reason(error)}; what was "
+                "completed before is kept. Lower its batch_size if memory ran out, "
+                "and run the same command again."
+            ) from error
 
 
 def _identity(
@@ -135,7 +147,7 @@ def _identity(
         if field.name != "objective"
     ]
     objective = fit.objective and (fit.objective.temperature, fit.objective.alpha)
-    data = (run.data.summary(), run.data.augmentation)
+    data = run.data.fingerprint
     facts = (type(fit).__name__, settings, objective, run.stage_seed, data)
     digest.update(repr(facts).encode())
     for weight in [*weights, *(teacher.get_weights() if teacher else ())]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,7 @@ class Monitor(keras.callbacks.Callback):
         self._fit = fit
         self._checkpoints = checkpoints
         self._writer: Any = None
+        self._began = time.monotonic()
         if run.progress:
             run.progress.skip(steps * len(history.epochs))
 
@@ -65,7 +67,8 @@ class Monitor(keras.callbacks.Callback):
             self._writer = tf.summary.create_file_writer(str(folder))
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Draws this epoch's randomness from the seed and the epoch alone."""
+        """Times the epoch; its randomness is drawn from seed and epoch alone."""
+        self._began = time.monotonic()
         self.reseed(epoch)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -84,7 +87,10 @@ class Monitor(keras.callbacks.Callback):
         if not all(np.isfinite(value).all() for value in (*metrics.values(), *weights)):
             self._stop_on_nan("the end of ")
         metrics["learning_rate"] = float(rate)
-        self.history = History((*self.history.epochs, metrics))
+        self.history = History(
+            (*self.history.epochs, metrics),
+            (*self.history.epoch_seconds, time.monotonic() - self._began),
+        )
         self._log(epoch, metrics)
         self._checkpoints.save(self.history)
         if self._run.progress:

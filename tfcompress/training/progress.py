@@ -124,17 +124,17 @@ class Progress:
         return f"[{place}/{len(self._plan)}] {_printable(name)}" if place else ""
 
     def _line(self) -> str:
-        total = sum(self._plan.values())
-        share = min(1.0, (self._before + self._done) / total) if total else 0.0
-        bar = (self._full * int(share * _BAR_WIDTH)).ljust(_BAR_WIDTH, self._rest)
-        parts = [
-            self._heading(),
-            bar,
-            f"{share:4.0%}",
-            self._time_left(),
-            self._metrics,
-        ]
+        parts = [self._heading(), *self._bar(), self._metrics]
         return "  ".join(part for part in parts if part)
+
+    def _bar(self) -> list[str]:
+        """Returns bar, share and time left; nothing where no stages were planned."""
+        total = sum(self._plan.values())
+        if not total:
+            return []
+        share = min(1.0, (self._before + self._done) / total)
+        bar = (self._full * int(share * _BAR_WIDTH)).ljust(_BAR_WIDTH, self._rest)
+        return [bar, f"{share:4.0%}", self._time_left()]
 
     def _print(self, text: str) -> None:
         if self._mode == "notebook":

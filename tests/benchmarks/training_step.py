@@ -1,0 +1,85 @@
+"""What pruning, QAT and distillation add to a training step, as ratios in one run.
+
+Run: `python tests/benchmarks/training_step.py`. Bursts of steps of the plain and of
+each wrapped model alternate in random order, and the 25th percentiles are compared: on
+a busy machine means say nothing, and a ratio of low quantiles repeats within some
+percent.
+"""
+
+import argparse
+import random
+import tempfile
+import time
+
+import numpy as np
+import tf_keras as keras
+
+import tfcompress as tfc
+from tfcompress.stages.pruning import Pruning
+from tfcompress.stages.quantization_aware import _quantize
+from tfcompress.stages.stage import clone_model, select_layers
+from tfcompress.training.distiller import Distiller
+
+LIMITS = {"plain again": 1.05, "pruning": 1.1, "QAT": 1.5}
+
+
+def compiled(model):
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(1e-3), loss)
+    return model
+
+
+def candidates(data, batch_size):
+    """Returns models of equal architecture, by what is trained around them."""
+    model = tfc.models.mobilenet_v1((28, 28, 1), 10, alpha=0.5, num_blocks=7)
+    teacher = tfc.models.resnet8((28, 28, 1), 10)
+    run = tfc.Run(data=data, workdir=tempfile.mkdtemp())
+    # The steps of a usual stage, so that masks are updated as often as there.
+    stage = Pruning(final_sparsity=0.8, epochs=10, batch_size=batch_size)
+    names = select_layers(model, stage.layers, stage._suits)
+    pruned = stage._wrap(clone_model(model), names, run)
+    for layer in pruned.layers:
+        if hasattr(layer, "pruning_step"):
+            layer.pruning_step.assign(0)
+    return {
+        "plain": compiled(clone_model(model)),
+        "plain again": compiled(clone_model(model)),
+        "pruning": compiled(pruned),
+        "QAT": compiled(_quantize(clone_model(model), keep_zeros=False)),
+        "distillation, online ResNet-8": compiled(
+            Distiller(clone_model(model), teacher, 4.0, 0.7)
+        ),
+    }
+
+
+def burst(model, batches, num_steps):
+    started = time.perf_counter()
+    for _ in range(num_steps):
+        model.train_on_batch(*next(batches))
+    return (time.perf_counter() - started) / num_steps
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=8, help="steps a burst")
+    parser.add_argument("--batch_size", type=int, default=128)
+    arguments = parser.parse_args()
+    data = tfc.data.load("fashion_mnist_small")
+    batches = iter(data.train_batches(arguments.batch_size, seed=0))
+    models = candidates(data, arguments.batch_size)
+    for model in models.values():
+        burst(model, batches, 3)
+    times = {name: [] for name in models}
+    for _ in range(arguments.rounds):
+        for name in random.sample(list(models), len(models)):
+            times[name].append(burst(models[name], batches, arguments.steps))
+    low = {name: float(np.percentile(values, 25)) for name, values in times.items()}
+    for name, seconds in low.items():
+        limit = f"  (at most {LIMITS[name]})" if name in LIMITS else ""
+        ratio = seconds / low["plain"]
+        print(f"{name:32} {1000 * seconds:7.1f} ms {ratio:6.3f}x{limit}")
+
+
+if __name__ == "__main__":
+    main()
