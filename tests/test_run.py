@@ -23,4 +23,5 @@ def test_for_stage_starts_with_no_facts_and_leaves_the_run():
     assert (run.facts, staged.facts) == ({"a": 1}, {"b": 2})
     assert staged.stage_dir == Path("w/stages/01_pruning")
     assert staged.tensorboard_dir == Path("w/tensorboard/01_pruning")
+    assert run.tensorboard_dir == Path("w/tensorboard/interactive")
     assert staged.stage_seed == derive_seed(3, "01_pruning")

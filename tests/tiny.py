@@ -34,12 +34,12 @@ def model(num_classes=3, seed=0):
     keras.utils.set_random_seed(seed)
     image = layers.Input((8, 8, 1), name="image")
     x = layers.Conv2D(8, 3, padding="same", use_bias=False, name="stem_conv")(image)
-    x = layers.BatchNormalization(name="stem_norm")(x)
+    x = layers.BatchNormalization(momentum=0.9, name="stem_norm")(x)
     x = layers.ReLU(6.0, name="stem_relu")(x)
     x = layers.DepthwiseConv2D(
         3, 2, padding="same", use_bias=False, name="block_depthwise"
     )(x)
-    x = layers.BatchNormalization(name="block_norm")(x)
+    x = layers.BatchNormalization(momentum=0.9, name="block_norm")(x)
     x = layers.ReLU(6.0, name="block_relu")(x)
     y = layers.Conv2D(8, 1, name="block_project")(x)
     x = layers.Add(name="block_add")([x, y])

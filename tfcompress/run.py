@@ -35,6 +35,7 @@ class Run:
       teachers: trained models by name, for `Distillation(teacher="name")`.
       progress: where training tells how far it is; None is silent.
       stage: name of the stage under way, such as `01_pruning`; part of the seed.
+      label: names the folders of a stage that is called outside a recipe.
       facts: what the stage wants in the report, filled through `note`.
 
     Example:
@@ -48,17 +49,18 @@ class Run:
     teachers: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress | None = None
     stage: str = ""
+    label: str = "interactive"
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def stage_dir(self) -> Path:
         """Folder of the stage under way, under `workdir/stages`."""
-        return Path(self.workdir) / "stages" / (self.stage or "interactive")
+        return Path(self.workdir) / "stages" / (self.stage or self.label)
 
     @property
     def tensorboard_dir(self) -> Path:
         """Folder of the event files of the stage under way."""
-        return Path(self.workdir) / "tensorboard" / (self.stage or "interactive")
+        return Path(self.workdir) / "tensorboard" / (self.stage or self.label)
 
     @property
     def stage_seed(self) -> int:

@@ -21,3 +21,12 @@ def test_no_epochs_returns_an_equal_copy(tmp_path):
     assert copy is not model
     for kept, copied in zip(model.get_weights(), copy.get_weights(), strict=True):
         np.testing.assert_array_equal(kept, copied)
+
+
+def test_stages_outside_a_recipe_keep_their_curves_apart(tmp_path):
+    run = tfc.Run(data=tiny.data(), workdir=tmp_path)
+    model = tfc.Training(epochs=1, batch_size=36)(tiny.model(), run)
+    tfc.Pruning(epochs=1, batch_size=36)(model, run)
+    folders = {path.name for path in (tmp_path / "tensorboard").iterdir()}
+    assert folders == {"Training", "Pruning"}
+    assert set(run.facts) == {"target_sparsity", "layers", "skipped"}

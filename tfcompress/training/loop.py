@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import tensorflow as tf
@@ -58,6 +58,7 @@ def train(
     """
     if fit.epochs == 0:
         return History()
+    run = replace(run, label=type(fit).__name__)
     check_model_fits(model, run.data)
     check_outputs_logits(model, "model")
     teacher = fit.objective.resolve(model, run) if fit.objective else None
