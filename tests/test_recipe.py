@@ -98,6 +98,13 @@ def test_smoke_runs_one_epoch_a_stage_on_little_data():
     assert small.name == "tiny_smoke"
 
 
+def test_smoke_on_other_data_forgets_where_the_first_was():
+    data = tfc.Data("fashion_mnist", data_dir="elsewhere")
+    overrides = {"data.name": "fashion_mnist_small"}
+    small = recipe(data=data, smoke_overrides=overrides).smoke()
+    assert (small.data.name, small.data.data_dir) == ("fashion_mnist_small", None)
+
+
 @pytest.mark.parametrize(
     ("stages", "message"),
     [

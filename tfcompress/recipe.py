@@ -166,6 +166,8 @@ class Recipe:
             small = small.override(f"{path}.epochs", 1)
         small = small.override("data.num_train", 320).override("data.num_test", 200)
         small = replace(small, max_top1_drop=None)
+        if "data.name" in self.smoke_overrides:
+            small = small.override("data.data_dir", None)
         for path, value in self.smoke_overrides.items():
             small = small.override(path, value)
         return replace(small, name=f"{self.name}_smoke" if self.name else "smoke")

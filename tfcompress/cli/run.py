@@ -78,11 +78,8 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
     overrides = [tuple(text.partition("=")[::2]) for text in values.set]
     if not all("=" in text for text in values.set):
         raise UsageError("--set takes path=value, as --set=stages.0.epochs=3")
-    overrides += [
-        (path, str(value))
-        for path, value in (("seed", values.seed), ("data.data_dir", values.data_dir))
-        if value is not None
-    ]
+    if values.seed is not None:
+        overrides.append(("seed", str(values.seed)))
     recipe_file = Path(words[0])
     if not recipe_file.is_file():
         raise RecipeError(
@@ -99,6 +96,8 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
         from tfcompress.recipe import load_recipe
 
         recipe = load_recipe(recipe_file)
+        if values.data_dir is not None:
+            recipe = recipe.override("data.data_dir", values.data_dir)
         if values.smoke:
             recipe = recipe.smoke()
         for path, text in overrides:
