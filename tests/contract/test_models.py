@@ -10,7 +10,7 @@ from tfcompress.profiling.accuracy import predict
 
 NAMES = sorted(models.ARCHITECTURES)
 # The others repeat the blocks of these and take longer.
-QUICK = {"mobilenet_v1", "mobilenet_v2", "resnet8", "resnet18"}
+QUICK = {"mobilenet_v1", "resnet8"}
 QUICK_FIRST = [
     name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
     for name in sorted(NAMES, key=lambda name: name not in QUICK)

@@ -31,7 +31,14 @@ def test_recipe_survives_json(path):
     assert recipe.name == path.stem
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def smoke_cases():
+    """The quickstart is tried at once, the others with the slow tests."""
+    for path in RECIPES:
+        marks = () if path.stem == "quickstart" else (pytest.mark.slow,)
+        yield pytest.param(path, marks=marks, id=path.stem)
+
+
+@pytest.mark.parametrize("path", smoke_cases())
 def test_recipe_runs_at_smoke_size(path, tmp_path):
     report = tfc.run_recipe(load_recipe(path).smoke(), tmp_path)
     assert report.artifact["float_ops"] == []
