@@ -35,7 +35,7 @@ class Pruning(Fit):
         (power 3) until `end_fraction` of the steps; `constant` starts at the final one.
       end_fraction: share of the training steps after which sparsity stays, in (0, 1].
       frequency: training steps between two mask updates; 0 makes about 20 updates
-        an epoch, TF-MOT's own default is 100.
+        an epoch, at least 5 steps apart; TF-MOT's own default is 100.
       layers: shell-style patterns of the layers to prune; `*` takes every
         convolution and dense layer. TF-MOT leaves depthwise kernels unpruned.
       exclude: patterns of layers to leave dense.
@@ -176,7 +176,8 @@ class Pruning(Fit):
                 self.final_sparsity, begin_step=0, frequency=1
             )
         last_step = max(1, int(steps * self.end_fraction))
-        frequency = self.frequency or max(1, steps // self.epochs // 20)
+        # Each update sorts every kernel: at every step that costs a quarter of it.
+        frequency = self.frequency or max(5, steps // self.epochs // 20)
         frequency = min(frequency, last_step)
         if self.schedule == "constant":
             return tfmot.sparsity.keras.ConstantSparsity(
