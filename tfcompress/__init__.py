@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from tfcompress import data, models
     from tfcompress.cli.run import run_as_script
     from tfcompress.data import Augmentation, Data
+    from tfcompress.diagnosis import diagnose
     from tfcompress.errors import TfcompressError
     from tfcompress.export import Export, audit_tflite, export_tflite
     from tfcompress.loading import load_model, save_model
     from tfcompress.pipeline import run_recipe
-    from tfcompress.profiling import profile
+    from tfcompress.profiling.profile import profile
     from tfcompress.profiling.accuracy import evaluate
     from tfcompress.recipe import Architecture, Recipe, Teacher, load_recipe
     from tfcompress.run import Run
@@ -47,6 +48,7 @@ __all__ = [
     "Training",
     "audit_tflite",
     "data",
+    "diagnose",
     "evaluate",
     "export_tflite",
     "load_model",
@@ -63,6 +65,7 @@ __all__ = [
 _HOMES = {
     "tfcompress.cli.run": ("run_as_script",),
     "tfcompress.data": ("Augmentation", "Data"),
+    "tfcompress.diagnosis": ("diagnose",),
     "tfcompress.errors": ("TfcompressError",),
     "tfcompress.export": ("Export", "audit_tflite", "export_tflite"),
     "tfcompress.loading": ("load_model", "save_model"),

@@ -14,6 +14,16 @@ class TfcompressError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """Returns the message in one line that a terminal shows and does not obey.
+
+        Names that come from files are part of messages.
+        """
+        return "".join(
+            char if char.isprintable() else char.encode("unicode_escape").decode()
+            for char in " ".join(super().__str__().splitlines())
+        )
+
 
 class InvalidArgumentError(TfcompressError, ValueError):
     """An argument of a public function or stage is outside its range."""

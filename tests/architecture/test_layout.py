@@ -12,11 +12,14 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Imports point from a later floor to an earlier one, or stay on their own.
 FLOORS = (
-    {"errors", "storage", "overrides", "serialization"},
-    {"run"},
+    {"errors", "storage", "overrides", "serialization", "child", "child_worker"},
+    {"run", "layers"},
+    {"rewriting"},
     {"models", "data", "loading"},
+    {"quantization"},
     {"training"},
     {"stages", "export", "profiling"},
+    {"diagnosis", "diagnosis_table"},
     {"recipe"},
     {"chain"},
     {"pipeline"},

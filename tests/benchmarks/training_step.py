@@ -39,7 +39,7 @@ def candidates(data, batch_size):
     run = tfc.Run(data=data, workdir=tempfile.mkdtemp())
     # The steps of a usual stage, so that masks are updated as often as there.
     stage = Pruning(final_sparsity=0.8, epochs=10, batch_size=batch_size)
-    names = select_layers(model, stage.layers, stage._suits)
+    names = select_layers(model, stage.layers, stage.suits)
     pruned = stage._wrap(clone_model(model), names, run)
     for layer in pruned.layers:
         if hasattr(layer, "pruning_step"):

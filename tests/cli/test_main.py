@@ -74,7 +74,7 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(capsys):
     assert main(["run", "no\x1b[2J\nsuch[/].py"]) == 1
     _, err = lines_of(capsys)
     assert len(err) == 1
-    assert "no?[2J such[/].py" in err[0]
+    assert r"no\x1b[2J such[/].py" in err[0]
 
 
 def test_an_unexpected_error_is_one_line_too(capsys, monkeypatch):

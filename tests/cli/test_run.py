@@ -118,3 +118,25 @@ def test_a_stopped_run_keeps_what_was_finished(tmp_path, recipe):
     stages = tmp_path / "run" / "stages"
     committed = [path.parent.name for path in stages.glob("*/manifest.json")]
     assert committed == ["00_training"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        'model="{path}", stages=(tfc.Training(epochs=1),)',
+        'model=tfc.Architecture("mobilenet_v1"), stages=(tfc.Training(epochs=1),),'
+        'teachers={{"big": tfc.Teacher(model="{path}")}}',
+        'model=tfc.Architecture("mobilenet_v1"), stages=(tfc.Training(epochs=1,'
+        'objective=tfc.Distillation(teacher="{path}")),)',
+    ],
+)
+def test_every_model_file_of_a_recipe_is_tried_before_the_run(capfd, tmp_path, names):
+    path = tmp_path / "missing.keras"
+    (tmp_path / "tiny.py").write_text(
+        "import tfcompress as tfc\n"
+        f"RECIPE = tfc.Recipe(data=tfc.Data('none'), {names.format(path=path)})\n"
+    )
+    words = ["run", str(tmp_path / "tiny.py"), f"--workdir={tmp_path / 'run'}"]
+    line = error_of(capfd, words)
+    assert line == f"error: {path} does not exist; expected a model file."
+    assert not (tmp_path / "run").exists()

@@ -7,6 +7,8 @@ import pytest
 import tf_keras as keras
 
 from tfcompress.loading import load_model, save_model
+from tfcompress.loading.load import load
+from tfcompress.rewriting.change import Change
 
 
 def test_a_layer_frozen_in_inference_mode_stays_so(tmp_path):
@@ -23,8 +25,8 @@ def test_a_layer_frozen_in_inference_mode_stays_so(tmp_path):
 def test_a_config_that_declares_more_than_is_stored_is_refused(
     saved, edit, layer_of, refused
 ):
-    # 4 values a unit and 10**10 units: 160 GB of kernel, were it made.
-    change = {"units": 10**10}
+    # 144 values a unit: 144 million, were the kernel made; the outputs are 4 MB.
+    change = {"units": 10**6}
     edit(saved, lambda config: layer_of(config, "logits")["config"].update(change))
     refused(saved, "declare more weights than it stores")
 
@@ -32,9 +34,12 @@ def test_a_config_that_declares_more_than_is_stored_is_refused(
 @pytest.mark.parametrize(
     ("layer", "change", "told"),
     [
-        ("conv", {"filters": -4}, "cannot load"),
-        ("conv", {"filters": 5}, "cannot load"),
-        ("conv", {"strides": [0, 0]}, "cannot load"),
+        ("conv", {"filters": -4}, "layer conv cannot be made: Invalid value"),
+        ("conv", {"filters": 5}, "conv have the shapes 3x3x3x4, 4, its settings say"),
+        ("conv", {"strides": [0, 0]}, "layer conv cannot be made: .*strides"),
+        ("logits", {"units": 0}, "layer logits cannot be called with"),
+        ("conv", {"kernel_size": [9, 9]}, "layer conv cannot be called with an input"),
+        ("conv", {"data_format": "channels_first"}, "layer conv has its channels fi"),
         ("conv", {"name": "norm"}, "two layers of its model are named norm"),
         ("relu", {"no_such_option": 1}, "which tf_keras has not"),
     ],
@@ -47,26 +52,32 @@ def test_a_layer_that_cannot_be_is_told(
 
 
 @pytest.mark.parametrize(
-    ("layer", "source", "told"),
+    ("source", "told"),
     [
-        ("conv", "relu", "layer conv never gets its input"),
-        ("relu", "conv", "No such layer: norm"),
+        ("relu", "layer conv never gets its input"),
+        ("none", "takes its input from none: no such layer"),
     ],
 )
-def test_a_cycle_and_a_loose_layer_are_told(
-    saved, edit, layer_of, refused, layer, source, told
-):
+def test_a_cycle_and_a_loose_end_are_told(saved, edit, layer_of, refused, source, told):
     nodes = [[[source, 0, 0, {}]]]
-    edit(saved, lambda config: layer_of(config, layer).update(inbound_nodes=nodes))
+    edit(saved, lambda config: layer_of(config, "conv").update(inbound_nodes=nodes))
     refused(saved, told)
+
+
+def test_a_layer_that_no_output_depends_on_is_left_out(saved, edit, layer_of):
+    nodes = [[["conv", 0, 0, {}]]]
+    edit(saved, lambda config: layer_of(config, "relu").update(inbound_nodes=nodes))
+    loaded = load(saved)
+    assert Change("norm", "removed: no output depends on it") in loaded.changes
+    assert "norm" not in [layer.name for layer in loaded.model.layers]
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda config: config.update(config={}), "cannot load"),
+        (lambda config: config.update(config={}), "its architecture is damaged"),
         (lambda config: config.update(class_name="Mine"), "its model is a Mine; exp"),
-        (lambda config: config["config"]["layers"].clear(), "cannot load"),
+        (lambda config: config["config"]["layers"].clear(), "its model has no layers"),
     ],
 )
 def test_a_config_that_makes_no_model_is_told(saved, edit, refused, change, told):
@@ -81,7 +92,7 @@ def test_weights_that_no_layer_takes_are_told(
         layer_of(config, "conv")["class_name"] = "SeparableConv2D"
 
     edit(saved, rename)
-    refused(saved, "cannot load")
+    refused(saved, "it holds no weights of layer conv")
     with zipfile.ZipFile(saved) as archive:
         content = io.BytesIO(archive.read("model.weights.h5"))
     save_model(plain_model, saved)

@@ -1,87 +1,141 @@
+import numpy as np
 import pytest
 import tf_keras as keras
 
-from tfcompress.errors import InvalidArgumentError
 from tfcompress.models import blocks
+from tfcompress.profiling.keras_model import profile_keras_model
+
+C, F, SIDE = 16, 24, 8
+
+
+def built(block, *settings):
+    """Returns a model of one block that is given 8x8 pixels of 16 channels."""
+    x = keras.Input((SIDE, SIDE, C))
+    return keras.Model(x, block(x, *settings))
+
+
+def names(model):
+    return [layer.name for layer in model.layers[1:]]
+
+
+HALF = (SIDE // 2) ** 2
+FULL = SIDE**2
+SQUEEZE = blocks.SqueezeExcite(4)
+SQUEEZE_PARAMS = 2 * 4 * 48 + 4 + 48
 
 
 @pytest.mark.parametrize(
-    ("channels", "alpha", "expected"),
+    ("block", "settings", "params", "macs"),
     [
-        (32, 1.0, 32),
-        (32, 0.25, 8),
-        (24, 0.35, 8),  # 8.4
-        (32, 0.35, 16),  # 11.2: 8 would be more than 10 % below
-        (16, 0.01, 8),
-        (1280, 1.4, 1792),
+        (
+            blocks.standard,
+            (F, 3, 2, "a"),
+            9 * C * F + 4 * F,
+            HALF * 9 * C * F,
+        ),
+        (
+            blocks.conv_norm,
+            (F, (5, 3), 1, "a", True),
+            15 * C * F + F + 4 * F,
+            FULL * 15 * C * F,
+        ),
+        (
+            blocks.depthwise_norm,
+            (2, "a", 5),
+            25 * C + 4 * C,
+            HALF * 25 * C,
+        ),
+        (
+            blocks.depthwise_separable,
+            (F, 2, "a"),
+            9 * C + 4 * C + C * F + 4 * F,
+            HALF * (9 * C + C * F),
+        ),
+        (
+            blocks.depthwise_separable,
+            (F, 1, "a", "relu", True),
+            9 * C + 4 * C + C * F + 4 * F + C + F,
+            FULL * (9 * C + C * F),
+        ),
+        (
+            blocks.bottleneck,
+            (F, 2, "a", True),
+            F * C + 9 * F * F + 4 * F * F + 24 * F + 6 * F,
+            HALF * (4 * C * F + 13 * F * F),
+        ),
+        (
+            blocks.squeeze_excite,
+            (blocks.SqueezeExcite(4), "a"),
+            2 * C * 4 + C + 4,
+            2 * C * 4,
+        ),
+        (
+            blocks.inverted_residual,
+            (blocks.InvertedResidual(48, F, 2, 5), "a"),
+            C * 48 + 25 * 48 + 48 * F + 8 * 48 + 4 * F,
+            HALF * (4 * C * 48 + 25 * 48 + 48 * F),
+        ),
+        (
+            blocks.inverted_residual,
+            (blocks.InvertedResidual(C, F), "a"),
+            9 * C + C * F + 4 * C + 4 * F,
+            FULL * (9 * C + C * F),
+        ),
+        (
+            blocks.inverted_residual,
+            (blocks.InvertedResidual(48, F, squeeze_excite=SQUEEZE), "a"),
+            C * 48 + 9 * 48 + 48 * F + 8 * 48 + 4 * F + SQUEEZE_PARAMS,
+            FULL * (C * 48 + 9 * 48 + 48 * F) + 2 * 4 * 48,
+        ),
+        (blocks.logits, (3, 0.0), C * 3 + 3, C * 3),
     ],
+    ids=lambda value: getattr(value, "__name__", None),
 )
-def test_scaled_channels(channels, alpha, expected):
-    assert blocks.scaled_channels(channels, alpha) == expected
+def test_cost_is_what_the_docstring_says(block, settings, params, macs):
+    totals = profile_keras_model(built(block, *settings)).totals
+    assert (totals.params, totals.macs) == (params, macs)
 
 
 @pytest.mark.parametrize(
-    ("side", "expected"),
+    ("kind", "expected"),
     [
-        (224, [2, 2, 1, 2, 2, 2]),  # 112 56 28 14 7
-        (96, [2, 2, 1, 2, 2, 2]),  # 48 24 12 6 3
-        (64, [1, 2, 1, 2, 2, 2]),  # 32 16 8 4
-        (28, [1, 1, 1, 2, 2, 2]),  # 14 7 4
-        (8, [1, 1, 1, 1, 1, 2]),  # 4
+        ("relu", [0.0, 0.0, 0.0, 1.0, 8.0]),
+        ("relu6", [0.0, 0.0, 0.0, 1.0, 6.0]),
+        ("hard_sigmoid", [0.0, 1 / 3, 0.5, 2 / 3, 1.0]),
+        ("hard_swish", [0.0, -1 / 3, 0.0, 2 / 3, 8.0]),
+        ("sigmoid", [1 / (1 + np.exp(-x)) for x in (-8, -1, 0, 1, 8)]),
+        ("swish", [x / (1 + np.exp(-x)) for x in (-8, -1, 0, 1, 8)]),
     ],
 )
-def test_fitted_strides_drops_the_earliest(side, expected):
-    assert blocks.fitted_strides([2, 2, 1, 2, 2, 2], (side, 300, 3)) == expected
+def test_activations(kind, expected):
+    x = keras.Input((5,))
+    model = keras.Model(x, blocks.activation(x, "a", kind))
+    values = model(np.array([[-8.0, -1.0, 0.0, 1.0, 8.0]], np.float32))
+    np.testing.assert_allclose(values[0], expected, atol=1e-6)
+    assert names(model) == [f"a_{'relu' if kind == 'relu6' else kind}"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (((28, 28), 10, 1.0, 0.0), r"input_shape is \(28, 28\): .*height, width"),
-        (((28, 7, 1), 10, 1.0, 0.0), "at least 8"),
-        (((28, 28, 0), 10, 1.0, 0.0), "input_shape"),
-        (((28.0, 28, 1), 10, 1.0, 0.0), "whole numbers"),
-        ((None, 10, 1.0, 0.0), "input_shape is None"),
-        (((28, 28, 1), 1, 1.0, 0.0), "num_classes is 1: .*at least 2"),
-        (((28, 28, 1), 10, 0.0, 0.0), r"alpha is 0\.0: .*above 0"),
-        (((28, 28, 1), 10, float("nan"), 0.0), "alpha is nan"),
-        (((28, 28, 1), 10, "1", 0.0), "alpha is '1'"),
-        (((28, 28, 1), 10, 1.0, 1.0), r"dropout is 1\.0: .*\[0, 1\)"),
-    ],
+    ("filters", "strides", "adds"), [(16, 1, True), (16, 2, False), (24, 1, False)]
 )
-def test_check_arguments_says_what_is_expected(arguments, message):
-    with pytest.raises(InvalidArgumentError, match=message) as caught:
-        blocks.check_arguments(*arguments)
-    assert "\n" not in str(caught.value)
+def test_inverted_residual_adds_its_input_only_when_the_shape_is_kept(
+    filters, strides, adds
+):
+    settings = blocks.InvertedResidual(32, filters, strides)
+    assert ("a_add" in names(built(blocks.inverted_residual, settings, "a"))) == adds
 
 
-def test_inverted_bottleneck_adds_its_input_only_when_the_shape_is_kept():
-    x = keras.Input((8, 8, 16))
-    kept = keras.Model(x, blocks.inverted_bottleneck(x, 16, 2, 1, "kept"))
-    halved = keras.Model(x, blocks.inverted_bottleneck(x, 16, 2, 2, "halved"))
-    wider = keras.Model(x, blocks.inverted_bottleneck(x, 24, 2, 1, "wider"))
-    assert [layer.name for layer in kept.layers if "add" in layer.name] == ["kept_add"]
-    assert not [m for m in (halved, wider) for layer in m.layers if "add" in layer.name]
+def test_squeeze_excite_scales_each_channel_by_its_gate():
+    model = built(blocks.squeeze_excite, SQUEEZE, "a")
+    last = model.get_layer("a_expand_conv")
+    gates = np.linspace(-4, 4, C)
+    last.set_weights([np.zeros(last.kernel.shape), gates])
+    x = np.random.default_rng(0).normal(size=(2, SIDE, SIDE, C)).astype(np.float32)
+    np.testing.assert_allclose(
+        model(x), x * np.clip(gates / 6 + 0.5, 0, 1), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_logits_drops_only_when_asked():
-    x = keras.Input((4, 4, 8))
-    names = [layer.name for layer in keras.Model(x, blocks.logits(x, 3, 0.0)).layers]
-    assert names[1:] == ["pool", "logits"]
-    dropped = keras.Model(x, blocks.logits(x, 3, 0.5))
-    assert dropped.get_layer("dropout").rate == 0.5
-
-
-@pytest.mark.parametrize(
-    ("num_halvings", "expected"),
-    [(0, [1, 1, 1, 1]), (1, [1, 1, 1, 2]), (2, [1, 1, 2, 2]), (3, [2, 1, 2, 2])],
-)
-def test_fitted_strides_keeps_as_many_as_asked_for(num_halvings, expected):
-    strides = blocks.fitted_strides([2, 1, 2, 2], (8, 8, 1), num_halvings)
-    assert strides == expected
-
-
-@pytest.mark.parametrize("num_halvings", [-1, 4, 1.5])
-def test_fitted_strides_refuses_halvings_that_are_not_there(num_halvings):
-    with pytest.raises(InvalidArgumentError, match="from 0 to 3"):
-        blocks.fitted_strides([2, 1, 2, 2], (8, 8, 1), num_halvings)
+    assert names(built(blocks.logits, 3, 0.0)) == ["pool", "logits"]
+    assert built(blocks.logits, 3, 0.5).get_layer("dropout").rate == 0.5

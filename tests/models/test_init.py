@@ -13,7 +13,7 @@ def test_build_is_the_function_of_that_name():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("mobilenet_v3", {}, "did you mean 'mobilenet_v[12]'.*there are .*resnet56"),
+        ("mobilenet_v4", {}, "did you mean 'mobilenet_v[12]'.*there are .*resnet56"),
         ("zzz", {}, "no architecture is named 'zzz': there are"),
         ("resnet8", {"alfa": 1}, "option of resnet8.*mean 'alpha'.*alpha, dropout"),
     ],

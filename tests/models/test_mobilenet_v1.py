@@ -1,7 +1,7 @@
 import numpy as np
 import tf_keras as keras
 
-from tfcompress.models import mobilenet_v1
+from tfcompress.models import mobilenet_v1, mobilenet_v1_tiny
 from tfcompress.profiling.keras_model import profile_keras_model
 
 
@@ -36,3 +36,17 @@ def test_small_input_ends_at_4x4_with_the_same_weights():
     large = mobilenet_v1((128, 128, 3), 10, alpha=0.25)
     assert small.get_layer("pool").input_shape == (None, 4, 4, 256)
     assert [w.shape for w in small.weights] == [w.shape for w in large.weights]
+
+
+def test_counts_of_mlperf_tiny():
+    channels = [8, 16, 32, 32, 64, 64, *[128] * 6, 256, 256]
+    sides = [48, 48, 24, 24, 12, 12, *[6] * 6, 3, 3]
+    params = 27 * 8 + 8 + 4 * 8 + 256 * 2 + 2
+    macs = 48 * 48 * 27 * 8 + 256 * 2
+    for num_in, num_out, side in zip(channels, channels[1:], sides[1:], strict=False):
+        params += 9 * num_in + num_in + 4 * num_in
+        params += num_in * num_out + num_out + 4 * num_out
+        macs += side * side * (9 * num_in + num_in * num_out)
+    totals = profile_keras_model(mobilenet_v1_tiny()).totals
+    assert totals.params == params == 221_794
+    assert totals.macs == macs == 7_489_664

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tf_keras as keras
 
 from tfcompress.models import mobilenet_v2
@@ -39,8 +40,10 @@ def test_same_function_as_keras_applications():
     np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-4, atol=1e-6)
 
 
-def test_last_convolution_is_never_narrower_than_1280():
-    narrow = mobilenet_v2((16, 16, 1), 10, alpha=0.25)
-    assert narrow.get_layer("head_conv").filters == 1280
-    wide = mobilenet_v2((16, 16, 1), 10, alpha=1.4)
-    assert wide.get_layer("head_conv").filters == 1792
+@pytest.mark.parametrize(
+    ("alpha", "filters"),
+    [(0.25, 1280), pytest.param(1.4, 1792, marks=pytest.mark.slow)],
+)
+def test_last_convolution_is_never_narrower_than_1280(alpha, filters):
+    model = mobilenet_v2((16, 16, 1), 10, alpha=alpha)
+    assert model.get_layer("head_conv").filters == filters

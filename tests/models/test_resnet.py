@@ -9,12 +9,14 @@ from tfcompress.profiling.keras_model import profile_keras_model
     [
         # torchvision publishes trainable parameters and 1.814, 3.664 and 4.089 GMACs.
         ("resnet18", 11_699_112, 11_689_512, 1_814_073_344),
-        ("resnet34", 21_814_696, 21_797_672, 3_663_761_408),
+        pytest.param(
+            "resnet34", 21_814_696, 21_797_672, 3_663_761_408, marks=pytest.mark.slow
+        ),
         ("resnet50", 25_636_712, 25_583_592, 4_089_184_256),
         # MLPerf Tiny's ResNet-8, and the ResNet v1 example of Keras.
         ("resnet8", 78_666, 78_186, 12_501_632),
         ("resnet20", 274_442, 273_066, 40_813_184),
-        ("resnet56", 861_770, 857_706, 125_747_840),
+        pytest.param("resnet56", 861_770, 857_706, 125_747_840, marks=pytest.mark.slow),
     ],
 )
 def test_published_counts(name, params, trainable_params, macs):
@@ -24,7 +26,7 @@ def test_published_counts(name, params, trainable_params, macs):
     assert totals.macs == macs
 
 
-@pytest.mark.parametrize("num_blocks", [1, 3, 9])
+@pytest.mark.parametrize("num_blocks", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_small_resnets_by_arithmetic(num_blocks):
     params = 27 * 16 + 16 + 4 * 16 + 64 * 10 + 10
     macs = 32**2 * 27 * 16 + 64 * 10
@@ -42,6 +44,7 @@ def test_small_resnets_by_arithmetic(num_blocks):
     assert (totals.params, totals.macs) == (params, macs)
 
 
+@pytest.mark.slow
 def test_strides_of_the_bottleneck_sit_on_its_3x3_convolution():
     model = models.resnet50((96, 96, 3), 10, alpha=0.125)
     assert model.get_layer("stage2_block1_reduce_conv").strides == (1, 1)

@@ -170,3 +170,7 @@ def test_profile_of_something_else_says_what_it_takes():
 def test_importing_profile_does_not_wait_for_tensorflow():
     code = "import sys, tfcompress.profiling; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_profile_comes_back_from_its_json_values():
+    assert Profile.from_dict(json.loads(PROFILE.to_json())) == PROFILE

@@ -69,12 +69,28 @@ def test_one_shot_keeps_the_largest_weights_as_they_are(tmp_path):
         np.testing.assert_array_equal(after, expected)
 
 
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_depthwise_is_pruned_when_asked_for(tmp_path, epochs):
+    stage = tfc.Pruning(
+        final_sparsity=0.5,
+        layers=("block_depthwise",),
+        depthwise=True,
+        epochs=epochs,
+        batch_size=12,
+    )
+    pruned = stage(tiny.model(), run(tmp_path))
+    kernel = pruned.get_layer("block_depthwise").depthwise_kernel.numpy()
+    # 3 x 3 x 8 weights, half of them zero.
+    assert np.sum(kernel == 0) == 36
+    assert np.all(pruned.get_layer("stem_conv").kernel.numpy() != 0)
+
+
 def test_depthwise_is_left_dense_and_said_so(tmp_path):
     context = run(tmp_path)
     pruned = tfc.Pruning(final_sparsity=0.5, epochs=0)(tiny.model(), context)
     assert np.all(pruned.get_layer("block_depthwise").depthwise_kernel.numpy() != 0)
     assert context.facts["skipped"] == {
-        "block_depthwise": "TF-MOT does not prune depthwise kernels"
+        "block_depthwise": "depthwise kernels are pruned with depthwise=True"
     }
     assert set(context.facts["layers"]) == set(SIZES)
 

@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from tfcompress.cli import profile, run
+from tfcompress.cli import doctor, profile, run
 from tfcompress.cli.command import Command, UsageError
 from tfcompress.cli.signals import Stopped, stoppable
 from tfcompress.errors import TfcompressError
@@ -16,6 +16,7 @@ from tfcompress.errors import TfcompressError
 COMMANDS: dict[str, Callable[[], Command]] = {
     "run": run.command,
     "profile": profile.command,
+    "doctor": doctor.command,
 }
 
 _HELP = """\
@@ -26,6 +27,7 @@ Usage: tfcompress COMMAND ... [flags]
 Examples:
   tfcompress run recipes/quickstart.py
   tfcompress profile model.keras model.tflite
+  tfcompress doctor model.keras
   tfcompress run --help
 
 Commands:

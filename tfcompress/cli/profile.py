@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 from absl import flags
 
 from tfcompress.cli.command import Command, UsageError, new_flags
+from tfcompress.cli.model_files import MODEL_FLAGS, call_on_model, define_model_flags
 
 if TYPE_CHECKING:
     from tfcompress.profiling import Profile
@@ -31,6 +32,7 @@ def command() -> Command:
     flags.DEFINE_boolean(
         "latency", True, "Time .tflite files; --nolatency does not.", flag_values=values
     )
+    define_model_flags(values)
     return Command(
         usage="tfcompress profile MODEL ...",
         summary="Counts parameters, MACs, zeros and bytes of models, layer by layer.",
@@ -41,6 +43,7 @@ def command() -> Command:
         ),
         groups={
             "What to measure": ("latency", "num_threads"),
+            "How to open Keras models": MODEL_FLAGS,
             "How to print": ("format", "debug"),
         },
         run=lambda words: _run(values, words),
@@ -54,14 +57,19 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
     from tfcompress.cli.noise import noise_to
 
     with noise_to(None) as terminal:
-        from tfcompress.profiling import profile
-
-        profiles = [
-            profile(word, latency=values.latency, num_threads=values.num_threads)
-            for word in words
-        ]
+        profiles = [_profile(word, values) for word in words]
         _WRITERS[values.format](profiles, terminal.out)
     return 0
+
+
+def _profile(path: str, values: flags.FlagValues) -> Profile:
+    from tfcompress.profiling import Profile, profile
+    from tfcompress.profiling.tflite_graph import is_tflite
+
+    if is_tflite(path):
+        latency, num_threads = values.latency, values.num_threads
+        return profile(path, latency=latency, num_threads=num_threads)
+    return Profile.from_dict(call_on_model("profile", path, values))
 
 
 def _write_table(profiles: list[Profile], out: IO[str]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from absl import flags
 
 from tfcompress.cli.command import Command, UsageError, new_flags
+from tfcompress.cli.model_files import MODEL_FLAGS, call_on_model, define_model_flags
 from tfcompress.errors import PromiseNotMetError, RecipeError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def command() -> Command:
         ("fresh", "Start over, instead of going on where the run stopped."),
     ):
         flags.DEFINE_boolean(name, False, text, flag_values=values)
+    define_model_flags(values)
     return Command(
         usage="tfcompress run RECIPE.py",
         summary="Runs a recipe: trains, compresses, exports, measures, reports.",
@@ -50,6 +52,7 @@ def command() -> Command:
         ),
         groups={
             "What to change in the recipe": ("set", "seed", "data_dir", "smoke"),
+            "How to open its model files": MODEL_FLAGS,
             "Where and how": ("workdir", "fresh", "results", "debug"),
         },
         run=lambda words: _run(values, words),
@@ -104,6 +107,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
             recipe = recipe.override(path, text)
         if values.results and Path(values.results).exists():
             read_results(values.results)
+        _try_model_files(recipe, recipe_file, values)
     with noise_to(workdir / "run.log") as terminal:
         report = _run_recipe(recipe, workdir, values, terminal)
         print(report.headline(workdir), file=terminal.out)
@@ -129,6 +133,28 @@ def _run_recipe(
         if values.results and report is not None:
             append_result(values.results, report)
     return report
+
+
+def _try_model_files(
+    recipe: Recipe, recipe_file: Path, values: flags.FlagValues
+) -> None:
+    """Loads the model files that a recipe names in a child, before this process does.
+
+    What is harmless there is harmless here: loading runs nothing that a file brings.
+    """
+    chains: list[Any] = [recipe, *recipe.teachers.values()]
+    objectives = [getattr(s, "objective", None) for c in chains for s in c.stages]
+    sources = {chain.model: None for chain in chains if isinstance(chain.model, str)}
+    for objective in objectives:
+        teacher = getattr(objective, "teacher", None)
+        if isinstance(teacher, str) and teacher not in recipe.teachers:
+            sources[teacher] = None
+    for source in sources:
+        call_on_model("try_to_load", source, values, str(recipe_file))
+        if values.allow_unsafe:
+            from tfcompress.loading.unsafe import trust_classes
+
+            trust_classes(source)
 
 
 def _check_syntax(recipe_file: Path) -> None:

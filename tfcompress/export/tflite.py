@@ -25,6 +25,7 @@ from tfcompress.export.artifact import Artifact
 from tfcompress.export.audit import Audit, audit_graphs
 from tfcompress.export.converter_noise import captured_output
 from tfcompress.profiling.tflite_graph import parse_tflite
+from tfcompress.quantization.quantizers import frozen_weights
 from tfcompress.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def export_tflite(
         indices, images = tuple(sample.indices), sample.images
     content = _convert(model, quantization, images)
     audit = audit_graphs(parse_tflite(content, str(path)))
-    _check_audit(audit, quantization, model.name)
+    _check_audit(audit, quantization, model)
     write_bytes(path, content)
     return Artifact.of(path, content, quantization, audit, indices)
 
@@ -182,7 +183,7 @@ def _converter(model: keras.Model, quantization: str, images: np.ndarray | None)
     # By way of a frozen function: the default way writes and reads a SavedModel, which
     # takes seconds, and the file is larger for the signature and the open batch size.
     spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
-    with _canonical_names(model):
+    with _canonical_names(model), frozen_weights():
         function = tf.function(
             lambda image: model(image, training=False),
             input_signature=[spec],
@@ -243,15 +244,28 @@ def _automatic_stems(layer: keras.layers.Layer) -> set[str]:
     return stems | {f"quant_{stem}" for stem in stems} | {"model", "sequential"}
 
 
-def _check_audit(audit: Audit, quantization: str, name: str) -> None:
-    if quantization not in _INTEGER or not audit.float_ops:
+def _check_audit(audit: Audit, quantization: str, model: keras.Model) -> None:
+    if quantization not in _INTEGER:
         return
-    named = [f"{op} in layer {layer!r}" for op, layer in audit.float_ops]
-    more = f" and {len(named) - 4} more" if len(named) > 4 else ""
+    allowed = {
+        layer.layer.name
+        for layer in model.layers
+        if getattr(getattr(layer, "quantize_config", None), "is_float", False)
+    }
+    # Around a layer in float stand conversions, which bear their neighbours' names.
+    conversions = ("QUANTIZE", "DEQUANTIZE") if allowed else ()
+    left = [
+        f"{op} in layer {layer!r}"
+        for op, layer in audit.float_ops
+        if op not in conversions and layer not in allowed
+    ]
+    if not left:
+        return
+    more = f" and {len(left) - 4} more" if len(left) > 4 else ""
     raise FloatOpError(
-        f"{quantization} export of {name!r} left float operators: "
-        f"{', '.join(named[:4])}{more}; replace these layers by ones that TFLite can "
-        "quantize, or export dynamic"
+        f"{quantization} export of {model.name!r} left float operators: "
+        f"{', '.join(left[:4])}{more}; replace these layers by ones that TFLite can "
+        "quantize, let QuantizationAware(keep_float=...) name them, or export dynamic"
     )
 
 

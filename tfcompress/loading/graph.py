@@ -1,224 +1,237 @@
-"""Rebuilding a Functional model from its architecture, layer by layer."""
+"""A model and the models in it as one flat graph of calls."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from itertools import chain
-from typing import Any, NamedTuple
-
-import numpy as np
-import tensorflow as tf
-import tf_keras as keras
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from tfcompress.errors import ModelError
-from tfcompress.loading.model_file import ModelFile
-from tfcompress.loading.parts import CustomObjects, Maker
+from tfcompress.loading.architecture import Architecture, Call, Part
+from tfcompress.loading.calls import Reference
+from tfcompress.loading.operations import Operation, translate
+from tfcompress.rewriting.change import Change
+from tfcompress.rewriting.graph import Graph, Node, Tensor
 
-# Values that layers make but do not store, such as the state of a random generator.
-_UNSTORED_VALUES = 10_000
+# Models in models, each called several times, make calls without end.
+_MAX_CALLS = 20_000
 
-
-# A tensor: name of a layer, number of the call of it, number of the output of that.
-_Reference = tuple[str, int, int]
-
-
-class _Call(NamedTuple):
-    layer: str
-    tensors: list[_Reference]
-    is_list: bool
-    options: dict[str, Any]
+# What every layer has, and Keras 3's operations do not heed.
+_LAYER_SETTINGS = ("name", "trainable", "dtype")
+# Name of a part in its model, and the number of a call of it.
+_Key = tuple[str, int]
+_Find = Callable[[Reference], _Key]
 
 
-def rebuild(file: ModelFile, custom_objects: CustomObjects) -> keras.Model:
-    """Returns the tf_keras Functional model that `file` describes, with its weights.
+def flatten(architecture: Architecture, keras_3: bool) -> tuple[Graph, list[Change]]:
+    """Returns all calls of a model, those of nested models in their place.
+
+    A layer or nested model that is called several times becomes several calls of the
+    same layers.
+
+    Args:
+      architecture: of the model.
+      keras_3: whether Keras 3 wrote it.
 
     Raises:
-      ModelError: a layer is refused, or architecture and weights disagree.
+      ModelError: calls go round in a circle, lead nowhere, or are of a kind that no
+        plain layer can do.
     """
-    maker = Maker(custom_objects, file.keras_version.startswith("3"))
-    arrays = dict(file.arrays)
-    stored = sum(array.size for values in arrays.values() for array in values)
-    with _at_most(stored + _UNSTORED_VALUES):
-        model = _model(file.config, maker)
-    groups: Iterable[tuple[str, keras.layers.Layer]]
-    if file.legacy:
-        groups = ((layer.name, layer) for layer in model.layers)
-    else:
-        groups = _groups(model, file.config["config"], "")
-    for path, layer in groups:
-        _set_weights(layer, path, arrays.pop(path, []), file.legacy)
-    left = [path for path, values in arrays.items() if values]
-    left = [path for path in left if not path.endswith("seed_generator")]
-    if left:
-        raise ModelError(f"it holds weights of {left[0]}, which the model has not")
-    return model
+    flattener = _Flattener(Graph(architecture.name), keras_3)
+    graph = flattener.graph
+    graph.outputs = flattener.run(architecture, None)
+    if not all(isinstance(output, Tensor) for output in graph.outputs):
+        raise ModelError("an output of its model is not computed from an input")
+    _name_uniquely(graph, architecture)
+    return graph, flattener.changes
 
 
-def _model(entry: dict[str, Any], maker: Maker) -> keras.Model:
-    kind, config = entry["class_name"], entry["config"]
-    if kind == "Sequential":
-        return _sequential(config, maker)
-    if kind in ("Functional", "Model"):
-        return _functional(config, maker)
-    raise ModelError(
-        f"its model is a {kind}; expected a Functional or Sequential model: rebuild "
-        "it with keras.Model(inputs, outputs)"
+def remove_unused(graph: Graph) -> list[Change]:
+    """Takes out the calls that no output depends on; inputs stay."""
+    needed = {id(tensor.node) for tensor in [*graph.outputs, *graph.inputs]}
+    for node in reversed(graph.nodes):
+        if id(node) in needed:
+            needed |= {id(tensor.node) for tensor in node.inputs}
+    unused = [node for node in graph.nodes if id(node) not in needed]
+    graph.nodes = [node for node in graph.nodes if id(node) in needed]
+    return [Change(node.name, "removed: no output depends on it") for node in unused]
+
+
+class _Flattener:
+    def __init__(self, graph: Graph, keras_3: bool):
+        self.graph = graph
+        self.changes: list[Change] = []
+        self._keras_3 = keras_3
+        self._num_calls = 0
+
+    def run(self, model: Architecture, given: list[Any] | None) -> list[Any]:
+        """Adds the calls of a model; returns its outputs."""
+        if given is not None and len(given) != len(model.inputs):
+            raise ModelError(f"model {model.name} is called with {len(given)} inputs")
+        find = _finder(model)
+        made: dict[_Key, Node | list[Any]] = {}
+        for index, end in enumerate(model.inputs):
+            part = model.parts.get(end.part)
+            if part is None or not part.is_input:
+                raise ModelError(f"its model has an input {end.part}, which is none")
+            made[find(end)] = [self._input(part) if given is None else given[index]]
+
+        def resolve(value: Any) -> Any:
+            if not isinstance(value, Reference):
+                return value
+            outputs = made.get(find(value))
+            if isinstance(outputs, Node):
+                return Tensor(outputs, value.output)
+            if outputs is None or value.output >= len(outputs):
+                raise ModelError(f"{value.part} has no output {value.output}")
+            return outputs[value.output]
+
+        for key, call in _in_order(model, set(made), find):
+            self._num_calls += 1
+            if self._num_calls > _MAX_CALLS:
+                raise ModelError("its models in models make too many calls of layers")
+            args, kwargs = _map(resolve, call.args), _map(resolve, call.kwargs)
+            made[key] = self._call(call.part, args, kwargs)
+        return [resolve(end) for end in model.outputs]
+
+    def _input(self, part: Part) -> Tensor:
+        node = Node(part.specs[0])
+        self.graph.nodes.append(node)
+        self.graph.inputs.append(node.output)
+        return node.output
+
+    def _call(
+        self, part: Part, args: list[Any], kwargs: dict[str, Any]
+    ) -> Node | list[Any]:
+        if part.symbol:
+            text = f"rewritten from {part.entry['class_name']} to plain layers"
+            self.changes.append(Change(part.name, text))
+            name = self.graph.free_name(part.name)
+            settings = part.entry["config"].items()
+            if part.symbol.startswith("tf."):
+                settings = ()
+            config = {key: v for key, v in settings if key not in _LAYER_SETTINGS}
+            operation = Operation(name, part.symbol, args, kwargs, config)
+            return translate(self.graph, operation)
+        options = self._options(part, args, kwargs)
+        (argument,) = args
+        if part.model is not None:
+            self.changes.append(Change(part.name, "flattened into the model around it"))
+            return self.run(part.model, _inputs(part.model, argument))
+        is_list = isinstance(argument, list)
+        given = argument if is_list else [argument]
+        if not all(isinstance(tensor, Tensor) for tensor in given):
+            raise _uncallable(part, "something else than tensors")
+        node = Node(part.specs[0], given, is_list, options)
+        self.graph.nodes.append(node)
+        for spec in part.specs[1:]:
+            node = Node(spec, [node.output])
+            self.graph.nodes.append(node)
+        return node
+
+    def _options(
+        self, part: Part, args: list[Any], kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Returns the options of a call that matter; refuses those that are unknown."""
+        # A mask of None for each of several inputs is none.
+        given = {k for k, v in kwargs.items() if any(x is not None for x in _leaves(v))}
+        if len(args) != 1 or given - {"training"}:
+            beside = ", ".join(sorted(given - {"training"})) or "several arguments"
+            raise _uncallable(part, beside)
+        # Keras 3 notes the mode at building time, and does not heed it later.
+        training = kwargs.get("training")
+        if training is None or self._keras_3 or part.model is not None:
+            return {}
+        return {"training": bool(training)}
+
+
+def _uncallable(part: Part, what: str) -> ModelError:
+    return ModelError(
+        f"layer {part.own_name} is called with {what}; rebuild the model so that it "
+        "takes one tensor or one list of tensors"
     )
 
 
-def _layer(entry: dict[str, Any], maker: Maker) -> keras.layers.Layer:
-    nested = "layers" in entry["config"]
-    return _model(entry, maker) if nested else maker.layer(entry)
+def _inputs(model: Architecture, argument: Any) -> list[Any]:
+    if isinstance(argument, dict):
+        return [argument[end.part] for end in model.inputs if end.part in argument]
+    return argument if isinstance(argument, list) else [argument]
 
 
-def _sequential(config: dict[str, Any], maker: Maker) -> keras.Model:
-    first = config["layers"][0]["config"]
-    shape = first.get("batch_input_shape") or first.get("batch_shape")
-    shape = shape or config.get("build_input_shape")
-    if not shape:
-        raise ModelError("its model has no input shape: build it before saving it")
-    inputs = outputs = keras.Input(batch_shape=tuple(shape), name=f"{first['name']}_in")
-    for entry in config["layers"]:
-        layer = _layer(entry, maker)
-        if isinstance(layer, keras.layers.InputLayer):
-            inputs = outputs = layer.output
-        else:
-            outputs = layer(outputs)
-    return keras.Model(inputs, outputs, name=config["name"])
+def _finder(model: Architecture) -> _Find:
+    """Returns what tells the call that a reference means, counted from 0."""
+    # A nested model counts from 1: call 0 is its own making, absent from the file.
+    first: dict[str, int] = {}
+    references = [r for call in model.calls for r in _references(call)]
+    for name, call, _ in [*references, *model.inputs, *model.outputs]:
+        first[name] = min(call, first.get(name, call))
+    return lambda reference: (reference.part, reference.call - first[reference.part])
 
 
-def _functional(config: dict[str, Any], maker: Maker) -> keras.Model:
-    layers: dict[str, keras.layers.Layer] = {}
-    calls: list[_Call] = []
-    for entry in config["layers"]:
-        layer = _layer(entry, maker)
-        if layer.name in layers:
-            raise ModelError(f"two layers of its model are named {layer.name}")
-        layers[layer.name] = layer
-        calls += [_parse(layer.name, node, maker) for node in entry["inbound_nodes"]]
-    ends = [_references(config[key]) for key in ("input_layers", "output_layers")]
-    outputs = _Outputs([*chain(*(call.tensors for call in calls)), *chain(*ends)])
-    for layer in layers.values():
-        if isinstance(layer, keras.layers.InputLayer):
-            outputs.add(layer.name, layer.output)
-    _connect(layers, calls, outputs)
-    tensors = [[outputs.get(*reference) for reference in end] for end in ends]
-    single = [end[0] if len(end) == 1 else end for end in tensors]
-    return keras.Model(*single, name=config["name"])
+def _references(call: Call) -> list[Reference]:
+    leaves = _leaves([call.args, call.kwargs])
+    return [value for value in leaves if isinstance(value, Reference)]
 
 
-class _Outputs:
-    """What the layers returned, call by call."""
-
-    def __init__(self, references: list[_Reference]):
-        # A nested model counts from 1: call 0 is its own making, absent from the file.
-        self._first: dict[str, int] = {}
-        for layer, call, _ in references:
-            self._first[layer] = min(call, self._first.get(layer, call))
-        self._calls: dict[str, list[list[Any]]] = {layer: [] for layer in self._first}
-
-    def add(self, layer: str, result: Any) -> None:
-        self._calls.setdefault(layer, []).append(tf.nest.flatten(result))
-
-    def get(self, layer: str, call: int, output: int) -> Any:
-        """Returns a tensor, or None if that call was not made yet."""
-        made = self._calls[layer][call - self._first[layer] :]
-        return made[0][output] if made else None
+def _leaves(value: Any) -> list[Any]:
+    found: list[Any] = []
+    _map(found.append, value)
+    return found
 
 
-def _connect(
-    layers: dict[str, keras.layers.Layer], calls: list[_Call], outputs: _Outputs
-) -> None:
-    """Makes all calls; the file lists them by layer, not in an order that works."""
-    while calls:
-        held: set[str] = set()
-        later = []
-        for call in calls:
-            inputs = [outputs.get(*reference) for reference in call.tensors]
-            if call.layer in held or any(tensor is None for tensor in inputs):
-                held.add(call.layer)
-                later.append(call)
+def _map(function: Callable[[Any], Any], value: Any) -> Any:
+    """Applies a function to every leaf of lists, tuples, dictionaries and slices."""
+    if isinstance(value, (list, tuple)) and not isinstance(value, Reference):
+        return type(value)(_map(function, item) for item in value)
+    if isinstance(value, dict):
+        return {key: _map(function, item) for key, item in value.items()}
+    if isinstance(value, slice):
+        parts = (value.start, value.stop, value.step)
+        return slice(*(_map(function, item) for item in parts))
+    return function(value)
+
+
+def _in_order(
+    model: Architecture, done: set[_Key], find: _Find
+) -> Iterator[tuple[_Key, Call]]:
+    """Yields all calls, each after those it takes its inputs from."""
+    calls: dict[_Key, Call] = {}
+    counts = dict.fromkeys(model.parts, 0)
+    for call in model.calls:
+        name = call.part.own_name
+        calls[name, counts[name]] = call
+        counts[name] += 1
+    entered: set[_Key] = set()
+    for start in calls:
+        # An own stack: networks are deeper than Python's.
+        stack = [start]
+        while stack:
+            key = stack[-1]
+            if key in done:
+                stack.pop()
                 continue
-            inputs = inputs if call.is_list else inputs[0]
-            outputs.add(call.layer, layers[call.layer](inputs, **call.options))
-        if len(later) == len(calls):
-            raise ModelError(f"layer {later[0].layer} never gets its input")
-        calls = later
+            if key not in calls:
+                raise ModelError(
+                    f"a layer takes its input from {key[0]}: no such layer"
+                )
+            needs = [find(reference) for reference in _references(calls[key])]
+            missing = [need for need in needs if need not in done]
+            if not missing:
+                done.add(key)
+                yield key, calls[key]
+            elif key in entered:
+                raise ModelError(f"layer {key[0]} never gets its input")
+            entered.add(key)
+            stack.extend(reversed(missing))
 
 
-def _parse(layer: str, node: Any, maker: Maker) -> _Call:
-    if isinstance(node, dict):
-        (argument,) = node["args"]
-        is_list = isinstance(argument, list)
-        parts = argument if is_list else [argument]
-        tensors = [part["config"]["keras_history"] for part in parts]
-        options = node["kwargs"]
-    else:
-        is_list = len(node) > 1
-        tensors = [part[:3] for part in node]
-        options = node[0][3] if len(node[0]) > 3 else {}
-    if {key for key, value in options.items() if value is not None} - {"training"}:
-        raise ModelError(f"layer {layer} is called with {sorted(options)}: rebuild it")
-    # Keras 3 notes the mode at building time, and does not heed it later.
-    keep = options.get("training") is not None and not maker.keras_3
-    training = {"training": options["training"]} if keep else {}
-    return _Call(layer, _references(tensors), is_list, training)
-
-
-def _references(value: Any) -> list[_Reference]:
-    references = [value] if isinstance(value[0], str) else value
-    return [(name, call, output) for name, call, output in references]
-
-
-def _groups(
-    model: keras.Model, config: dict[str, Any], prefix: str
-) -> Iterator[tuple[str, keras.layers.Layer]]:
-    """Yields every layer with the path of its weights in a `.keras` file."""
-    used: Counter[str] = Counter()
-    for entry in config["layers"]:
-        stem = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", entry["class_name"])
-        stem = re.sub("([a-z])([A-Z])", r"\1_\2", stem).lower()
-        path = f"{prefix}layers/{stem}" + (f"_{used[stem]}" if used[stem] else "")
-        used[stem] += 1
-        layer = model.get_layer(entry["config"]["name"])
-        if "layers" in entry["config"]:
-            yield from _groups(layer, entry["config"], f"{path}/")
-            continue
-        yield path, layer
-        if isinstance(layer, keras.layers.Wrapper):
-            yield f"{path}/layer", layer.layer
-
-
-def _set_weights(
-    layer: keras.layers.Layer, path: str, arrays: list[np.ndarray], legacy: bool
-) -> None:
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise ModelError(f"the weights of {layer.name} hold NaN or infinity")
-    if not legacy:
-        layer.load_own_variables({str(i): array for i, array in enumerate(arrays)})
-        return
-    weights = layer.trainable_weights + layer.non_trainable_weights
-    if [tuple(w.shape) for w in weights] != [array.shape for array in arrays]:
-        raise ModelError(f"the weights at {path} do not have the shapes of the layer")
-    for weight, array in zip(weights, arrays, strict=True):
-        weight.assign(array)
-
-
-@contextmanager
-def _at_most(num_values: int) -> Iterator[None]:
-    """Refuses a variable that brings the sum over `num_values`, before it is made."""
-    total = 0
-
-    def create(next_creator: Any, **kwargs: Any) -> tf.Variable:
-        nonlocal total
-        total += math.prod(kwargs["shape"] or ())
-        if total > num_values:
-            raise ModelError("its layers declare more weights than it stores")
-        return next_creator(**kwargs)
-
-    with tf.variable_creator_scope(create):
-        yield
+def _name_uniquely(graph: Graph, architecture: Architecture) -> None:
+    """Renames layers that were added where a layer of the file has their name."""
+    own = {id(spec) for spec in architecture.specs()}
+    specs = {id(node.spec): node.spec for node in graph.nodes}
+    taken = {spec.name for key, spec in specs.items() if key in own}
+    for key, spec in specs.items():
+        name, number = spec.name, 1
+        while key not in own and spec.name in taken:
+            number += 1
+            spec.layer._name = f"{name}_{number}"
+        taken.add(spec.name)

@@ -10,8 +10,12 @@ from typing import Any
 import tf_keras as keras
 
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.models.mobilenet_v1 import mobilenet_v1
+from tfcompress.models.ds_cnn import ds_cnn
+from tfcompress.models.efficientnet import efficientnet_b0, efficientnet_lite0
+from tfcompress.models.ghostnet import ghostnet
+from tfcompress.models.mobilenet_v1 import mobilenet_v1, mobilenet_v1_tiny
 from tfcompress.models.mobilenet_v2 import mobilenet_v2
+from tfcompress.models.mobilenet_v3 import mobilenet_v3_large, mobilenet_v3_small
 from tfcompress.models.resnet import (
     resnet8,
     resnet18,
@@ -20,31 +24,57 @@ from tfcompress.models.resnet import (
     resnet50,
     resnet56,
 )
+from tfcompress.models.shufflenet_v1 import shufflenet_v1
+from tfcompress.models.shufflenet_v2 import shufflenet_v2
+from tfcompress.models.squeezenet import squeezenet
+from tfcompress.models.vgg import vgg16
 
 __all__ = [
     "ARCHITECTURES",
     "build",
+    "ds_cnn",
+    "efficientnet_b0",
+    "efficientnet_lite0",
+    "ghostnet",
     "mobilenet_v1",
+    "mobilenet_v1_tiny",
     "mobilenet_v2",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
     "resnet8",
     "resnet18",
     "resnet20",
     "resnet34",
     "resnet50",
     "resnet56",
+    "shufflenet_v1",
+    "shufflenet_v2",
+    "squeezenet",
+    "vgg16",
 ]
 
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
     function.__name__: function
     for function in (
+        ds_cnn,
+        efficientnet_b0,
+        efficientnet_lite0,
+        ghostnet,
         mobilenet_v1,
+        mobilenet_v1_tiny,
         mobilenet_v2,
+        mobilenet_v3_large,
+        mobilenet_v3_small,
         resnet8,
         resnet18,
         resnet20,
         resnet34,
         resnet50,
         resnet56,
+        shufflenet_v1,
+        shufflenet_v2,
+        squeezenet,
+        vgg16,
     )
 }
 

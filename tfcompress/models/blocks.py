@@ -2,149 +2,100 @@
 
 Every layer gets its name from the caller: Keras' automatic names count the models
 built before in the same process, and would end up in the exported file.
+
+Costs in the docstrings: H and W are height and width of the block's output, C its input
+channels, F its filters, k the kernel's side. Batch normalisation adds four parameters a
+channel and no multiply-accumulates (MACs).
 """
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import tf_keras as keras
 
-from tfcompress.errors import InvalidArgumentError
+from tfcompress.layers.hard_swish import HardSigmoid, HardSwish
 
-MIN_INPUT_SIDE = 8
-MIN_FEATURE_SIDE = 3
 # Keras' 0.99 still holds two thirds of its initial value after one epoch of 5,000
 # images; 0.9 has forgotten it.
 NORM_MOMENTUM = 0.9
 
 
-def check_arguments(
-    input_shape: Sequence[int], num_classes: int, alpha: float, dropout: float
-) -> tuple[int, int, int]:
-    """Checks the arguments that all architectures share.
+@dataclass(frozen=True)
+class SqueezeExcite:
+    """What tells one squeeze-and-excite block from another.
 
     Args:
-      input_shape: (height, width, channels), sides of at least 8 pixels.
-      num_classes: at least 2.
-      alpha: width multiplier, above 0.
-      dropout: in [0, 1).
-
-    Returns:
-      `input_shape` as a tuple of three ints.
-
-    Raises:
-      InvalidArgumentError: an argument is out of its range.
+      filters: of the first convolution.
+      activation: after it, as of `activation`.
+      gate: after the second one, `hard_sigmoid` or `sigmoid`.
     """
-    try:
-        height, width, channels = (operator.index(side) for side in input_shape)
-        shape_is_valid = min(height, width) >= MIN_INPUT_SIDE and channels >= 1
-    except (TypeError, ValueError):
-        shape_is_valid = False
-    if not shape_is_valid:
-        raise InvalidArgumentError(
-            f"input_shape is {input_shape!r}: expected (height, width, channels), "
-            f"whole numbers with sides of at least {MIN_INPUT_SIDE}, such as "
-            "(28, 28, 1)"
-        )
-    if not isinstance(num_classes, (int, np.integer)) or num_classes < 2:
-        raise InvalidArgumentError(
-            f"num_classes is {num_classes!r}: expected a whole number of at least 2"
-        )
-    if not isinstance(alpha, (int, float)) or not 0 < alpha < math.inf:
-        raise InvalidArgumentError(
-            f"alpha is {alpha!r}: expected a number above 0, such as 0.25, 0.5 or 1.0"
-        )
-    if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
-        raise InvalidArgumentError(
-            f"dropout is {dropout!r}: expected a fraction in [0, 1), such as 0.2"
-        )
-    return height, width, channels
+
+    filters: int
+    activation: str = "relu"
+    gate: str = "hard_sigmoid"
 
 
-def scaled_channels(channels: int, alpha: float) -> int:
-    """Returns `channels * alpha` as a multiple of 8, less than 10 % below it.
-
-    Multiples of 8 are what the int8 kernels compute at a time.
-
-    Example:
-      >>> scaled_channels(32, 0.25), scaled_channels(24, 0.35), scaled_channels(8, 0.1)
-      (8, 8, 8)
-    """
-    wanted = channels * alpha
-    rounded = max(8, int(wanted + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * wanted else rounded + 8
-
-
-def fitted_strides(
-    strides: Sequence[int],
-    input_shape: Sequence[int],
-    num_halvings: int | None = None,
-) -> list[int]:
-    """Returns `strides` with the earliest 2s made 1, as small inputs need it.
-
-    The rule, unless told otherwise: halve only as often as leaves the last feature map
-    at least 3 pixels a side, and give up the first halvings. At 96x96 and above
-    nothing changes for a network that halves five times; 28x28 and 32x32 are halved
-    three times, to 4x4. Strides carry no weights, so the weights never depend on the
-    input size.
+@dataclass(frozen=True)
+class InvertedResidual:
+    """What tells one inverted residual block from another.
 
     Args:
-      strides: stride of each step in order, 1 or 2.
-      input_shape: (height, width, channels); the shorter side decides.
-      num_halvings: how many of the 2s to keep, whatever the input; more is faster
-        and sees less detail. None applies the rule.
-
-    Raises:
-      InvalidArgumentError: `num_halvings` is not from 0 to the number of 2s.
-
-    Example:
-      >>> fitted_strides([2, 1, 2, 2, 2], (28, 28, 1))
-      [1, 1, 2, 2, 2]
+      expanded: channels of the depthwise convolution; where the block's input has as
+        many, there is no expansion.
+      filters: output channels.
+      strides: of the depthwise convolution.
+      kernel_size: of the depthwise convolution.
+      activation: after all convolutions but the last, as of `activation`.
+      squeeze_excite: after the depthwise convolution; None leaves it out.
     """
-    most = strides.count(2)
-    if num_halvings is None:
-        num_halvings = _num_fitting_halvings(min(input_shape[:2]), most)
-    if not isinstance(num_halvings, int) or not 0 <= num_halvings <= most:
-        raise InvalidArgumentError(
-            f"num_halvings is {num_halvings!r}: expected None or a whole number from "
-            f"0 to {most}"
+
+    expanded: int
+    filters: int
+    strides: int = 1
+    kernel_size: int = 3
+    activation: str = "relu6"
+    squeeze_excite: SqueezeExcite | None = None
+
+
+def activation(x: Any, name: str, kind: str) -> Any:
+    """Applies `relu`, `relu6`, `swish`, `hard_swish`, `sigmoid` or `hard_sigmoid`.
+
+    References:
+      Ramachandran et al., "Searching for Activation Functions" (arXiv:1710.05941);
+      Howard et al., "Searching for MobileNetV3" (arXiv:1905.02244), section 5.2.
+    """
+    if kind in ("relu", "relu6"):
+        return keras.layers.ReLU(6.0 if kind == "relu6" else None, name=f"{name}_relu")(
+            x
         )
-    num_dropped = most - num_halvings
-    fitted = list(strides)
-    for _ in range(num_dropped):
-        fitted[fitted.index(2)] = 1
-    return fitted
-
-
-def _num_fitting_halvings(side: int, most: int) -> int:
-    num_halvings = 0
-    while num_halvings < most and math.ceil(side / 2) >= MIN_FEATURE_SIDE:
-        side = math.ceil(side / 2)
-        num_halvings += 1
-    return num_halvings
-
-
-def relu(x: Any, name: str, max_value: float | None = None) -> Any:
-    """Applies ReLU, or ReLU6 with `max_value=6.0`."""
-    return keras.layers.ReLU(max_value, name=f"{name}_relu")(x)
+    if kind == "hard_swish":
+        return HardSwish(name=f"{name}_hard_swish")(x)
+    if kind == "hard_sigmoid":
+        return HardSigmoid(name=f"{name}_hard_sigmoid")(x)
+    return keras.layers.Activation(kind, name=f"{name}_{kind}")(x)
 
 
 def norm(x: Any, name: str) -> Any:
-    """Applies batch normalisation."""
+    """Applies batch normalisation; 4 C parameters."""
     return keras.layers.BatchNormalization(momentum=NORM_MOMENTUM, name=f"{name}_norm")(
         x
     )
 
 
 def conv(
-    x: Any, filters: int, kernel_size: int, strides: int, name: str, use_bias: bool
+    x: Any,
+    filters: int,
+    kernel_size: int | tuple[int, int],
+    strides: int,
+    name: str,
+    use_bias: bool,
 ) -> Any:
-    """Applies a convolution with padding that keeps the side divided by strides."""
+    """Applies a convolution with padding that keeps the side divided by strides.
+
+    k k C F parameters, and F with a bias; H W k k C F MACs.
+    """
     return keras.layers.Conv2D(
         filters,
         kernel_size,
@@ -159,59 +110,134 @@ def conv(
 def conv_norm(
     x: Any,
     filters: int,
-    kernel_size: int,
+    kernel_size: int | tuple[int, int],
     strides: int,
     name: str,
     use_bias: bool = False,
 ) -> Any:
-    """Standard block: convolution, batch normalisation."""
+    """Convolution, batch normalisation; k k C F + 4 F parameters, H W k k C F MACs."""
     return norm(conv(x, filters, kernel_size, strides, name, use_bias), name)
 
 
-def depthwise_norm(x: Any, strides: int, name: str) -> Any:
-    """Depthwise 3x3 convolution, batch normalisation, ReLU6."""
+def standard(
+    x: Any,
+    filters: int,
+    kernel_size: int,
+    strides: int,
+    name: str,
+    kind: str = "relu",
+) -> Any:
+    """Standard block: convolution, batch normalisation, activation.
+
+    k k C F + 4 F parameters, H W k k C F MACs.
+    """
+    x = conv_norm(x, filters, kernel_size, strides, name)
+    return activation(x, name, kind)
+
+
+def depthwise_norm(
+    x: Any, strides: int, name: str, kernel_size: int = 3, use_bias: bool = False
+) -> Any:
+    """Depthwise convolution, batch normalisation.
+
+    k k C + 4 C parameters, and C with a bias; H W k k C MACs.
+    """
     x = keras.layers.DepthwiseConv2D(
-        3, strides, padding="same", use_bias=False, name=f"{name}_conv"
+        kernel_size, strides, padding="same", use_bias=use_bias, name=f"{name}_conv"
     )(x)
-    return relu(norm(x, name), name, 6.0)
+    return norm(x, name)
 
 
-def depthwise_separable(x: Any, filters: int, strides: int, name: str) -> Any:
-    """Depthwise-separable block of MobileNetV1.
+def depthwise_separable(
+    x: Any,
+    filters: int,
+    strides: int,
+    name: str,
+    kind: str = "relu6",
+    use_bias: bool = False,
+) -> Any:
+    """Depthwise-separable block of MobileNetV1: depthwise 3x3, pointwise 1x1.
+
+    9 C + 4 C + C F + 4 F parameters, and C + F with biases; H W (9 C + C F) MACs.
 
     References:
       Howard et al., "MobileNets" (arXiv:1704.04861), figure 3.
     """
-    x = depthwise_norm(x, strides, f"{name}_depthwise")
-    x = conv_norm(x, filters, 1, 1, f"{name}_pointwise")
-    return relu(x, f"{name}_pointwise", 6.0)
+    x = depthwise_norm(x, strides, f"{name}_depthwise", use_bias=use_bias)
+    x = activation(x, f"{name}_depthwise", kind)
+    x = conv_norm(x, filters, 1, 1, f"{name}_pointwise", use_bias)
+    return activation(x, f"{name}_pointwise", kind)
 
 
-def inverted_bottleneck(
-    x: Any, filters: int, expansion: int, strides: int, name: str
-) -> Any:
-    """Bottleneck block of MobileNetV2: expand, depthwise, project, add.
+def bottleneck(x: Any, filters: int, strides: int, name: str, use_bias: bool) -> Any:
+    """Branch of a bottleneck block: 1x1 to F channels, 3x3, 1x1 to 4 F.
 
-    The input is added when the block keeps its shape.
+    F C + 9 F F + 4 F F + 24 F parameters, and 6 F with biases; H W (s s C F + 13 F F)
+    MACs, where s are the strides, which sit on the 3x3.
 
     References:
-      Sandler et al., "MobileNetV2" (arXiv:1801.04381), table 1 and figure 3.
+      He et al., "Deep Residual Learning" (arXiv:1512.03385), figure 5.
     """
-    num_inputs = x.shape[-1]
+    x = conv_norm(x, filters, 1, 1, f"{name}_reduce", use_bias)
+    x = activation(x, f"{name}_reduce", "relu")
+    x = conv_norm(x, filters, 3, strides, f"{name}_a", use_bias)
+    x = activation(x, f"{name}_a", "relu")
+    return conv_norm(x, 4 * filters, 1, 1, f"{name}_b", use_bias)
+
+
+def squeeze_excite(x: Any, settings: SqueezeExcite, name: str) -> Any:
+    """Scales each channel by what a small network makes of all channels' means.
+
+    2 C S + C + S parameters and 2 C S MACs, where S are the settings' filters.
+
+    References:
+      Hu et al., "Squeeze-and-Excitation Networks" (arXiv:1709.01507), section 3.
+    """
+    y = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
+    y = conv(y, settings.filters, 1, 1, f"{name}_reduce", use_bias=True)
+    y = activation(y, f"{name}_reduce", settings.activation)
+    y = conv(y, x.shape[-1], 1, 1, f"{name}_expand", use_bias=True)
+    y = activation(y, f"{name}_expand", settings.gate)
+    return keras.layers.Multiply(name=f"{name}_scale")([x, y])
+
+
+def inverted_residual(x: Any, settings: InvertedResidual, name: str) -> Any:
+    """Inverted residual block: expand, depthwise, squeeze-and-excite, project, add.
+
+    With E expanded channels: C E + k k E + E F + 8 E + 4 F parameters and
+    H W (s s C E + k k E + E F) MACs, where s are the strides; without expansion the
+    terms C E and 4 E fall away. Squeeze-and-excite comes on top. The input is added
+    where the block keeps its shape.
+
+    References:
+      Sandler et al., "MobileNetV2" (arXiv:1801.04381), table 1 and figure 3; Howard et
+      al., "Searching for MobileNetV3" (arXiv:1905.02244), figure 4.
+    """
     y = x
-    if expansion != 1:
-        y = conv_norm(y, num_inputs * expansion, 1, 1, f"{name}_expand")
-        y = relu(y, f"{name}_expand", 6.0)
-    y = depthwise_norm(y, strides, f"{name}_depthwise")
-    y = conv_norm(y, filters, 1, 1, f"{name}_project")
-    if strides == 1 and num_inputs == filters:
+    if settings.expanded != x.shape[-1]:
+        y = conv_norm(y, settings.expanded, 1, 1, f"{name}_expand")
+        y = activation(y, f"{name}_expand", settings.activation)
+    y = depthwise_norm(y, settings.strides, f"{name}_depthwise", settings.kernel_size)
+    y = activation(y, f"{name}_depthwise", settings.activation)
+    if settings.squeeze_excite:
+        y = squeeze_excite(y, settings.squeeze_excite, f"{name}_excite")
+    y = conv_norm(y, settings.filters, 1, 1, f"{name}_project")
+    if settings.strides == 1 and x.shape[-1] == settings.filters:
         y = keras.layers.Add(name=f"{name}_add")([x, y])
     return y
 
 
 def logits(x: Any, num_classes: int, dropout: float) -> Any:
-    """Head: global average pooling, dropout, one dense layer without softmax."""
+    """Head: global average pooling, dropout, one dense layer without softmax.
+
+    C N + N parameters and C N MACs for N classes.
+    """
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    return dense_logits(x, num_classes, dropout)
+
+
+def dense_logits(x: Any, num_classes: int, dropout: float) -> Any:
+    """Dropout and one dense layer without softmax, for `(batch, channels)`."""
     if dropout:
         x = keras.layers.Dropout(dropout, name="dropout")(x)
     return keras.layers.Dense(num_classes, name="logits")(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tf_keras as keras
 
-from tfcompress.models import blocks
+from tfcompress.models import arguments, blocks
 
 _STEM_FILTERS = 32
 _HEAD_FILTERS = 1280
@@ -31,7 +31,7 @@ def mobilenet_v2(
 
     Args:
       input_shape: (height, width, channels), sides of at least 8 pixels; small inputs
-        lose early strides (`blocks.fitted_strides`), 28x28 ends at 4x4.
+        lose early strides (`arguments.fitted_strides`), 28x28 ends at 4x4.
       num_classes: at least 2.
       alpha: width multiplier above 0; channels are rounded to multiples of 8, and the
         last convolution has never less than 1280.
@@ -51,24 +51,24 @@ def mobilenet_v2(
     References:
       Sandler et al., "MobileNetV2" (arXiv:1801.04381), table 2.
     """
-    input_shape = blocks.check_arguments(input_shape, num_classes, alpha, dropout)
+    input_shape = arguments.check_arguments(input_shape, num_classes, alpha, dropout)
     plan = [
-        (expansion, blocks.scaled_channels(filters, alpha), strides if n == 0 else 1)
+        (expansion, arguments.scaled_channels(filters, alpha), strides if n == 0 else 1)
         for expansion, filters, num_blocks, strides in _STAGES
         for n in range(num_blocks)
     ]
-    stem_strides, *strides = blocks.fitted_strides(
+    stem_strides, *strides = arguments.fitted_strides(
         [2, *(block[2] for block in plan)], input_shape, num_halvings
     )
     inputs = keras.Input(input_shape, name="image")
-    num_channels = blocks.scaled_channels(_STEM_FILTERS, alpha)
-    x = blocks.conv_norm(inputs, num_channels, 3, stem_strides, "stem")
-    x = blocks.relu(x, "stem", 6.0)
+    num_channels = arguments.scaled_channels(_STEM_FILTERS, alpha)
+    x = blocks.standard(inputs, num_channels, 3, stem_strides, "stem", "relu6")
     for index, (expansion, filters, _) in enumerate(plan):
-        x = blocks.inverted_bottleneck(
-            x, filters, expansion, strides[index], f"block{index + 1:02d}"
+        settings = blocks.InvertedResidual(
+            x.shape[-1] * expansion, filters, strides[index]
         )
-    num_channels = blocks.scaled_channels(_HEAD_FILTERS, max(alpha, 1.0))
-    x = blocks.relu(blocks.conv_norm(x, num_channels, 1, 1, "head"), "head", 6.0)
+        x = blocks.inverted_residual(x, settings, f"block{index + 1:02d}")
+    num_channels = arguments.scaled_channels(_HEAD_FILTERS, max(alpha, 1.0))
+    x = blocks.standard(x, num_channels, 1, 1, "head", "relu6")
     outputs = blocks.logits(x, num_classes, dropout)
     return keras.Model(inputs, outputs, name="mobilenet_v2")

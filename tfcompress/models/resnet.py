@@ -7,7 +7,7 @@ from typing import Any
 
 import tf_keras as keras
 
-from tfcompress.models import blocks
+from tfcompress.models import arguments, blocks
 
 _Shape = tuple[int, int, int]
 
@@ -38,15 +38,13 @@ def _small(name: str, num_blocks: int) -> _Plan:
 
 
 def _residual(x: Any, filters: int, strides: int, name: str, plan: _Plan) -> Any:
-    y = x
     if plan.bottleneck:
-        y = blocks.conv_norm(y, filters, 1, 1, f"{name}_reduce", plan.use_bias)
-        y = blocks.relu(y, f"{name}_reduce")
-    y = blocks.conv_norm(y, filters, 3, strides, f"{name}_a", plan.use_bias)
-    y = blocks.relu(y, f"{name}_a")
-    num_outputs = 4 * filters if plan.bottleneck else filters
-    last_kernel = 1 if plan.bottleneck else 3
-    y = blocks.conv_norm(y, num_outputs, last_kernel, 1, f"{name}_b", plan.use_bias)
+        y = blocks.bottleneck(x, filters, strides, name, plan.use_bias)
+    else:
+        y = blocks.conv_norm(x, filters, 3, strides, f"{name}_a", plan.use_bias)
+        y = blocks.activation(y, f"{name}_a", "relu")
+        y = blocks.conv_norm(y, filters, 3, 1, f"{name}_b", plan.use_bias)
+    num_outputs = y.shape[-1]
     is_first_of_stage = name.endswith("block1")
     if is_first_of_stage and (plan.bottleneck or not name.startswith("stage1")):
         shortcut = f"{name}_shortcut"
@@ -54,26 +52,26 @@ def _residual(x: Any, filters: int, strides: int, name: str, plan: _Plan) -> Any
         if plan.norm_projection:
             x = blocks.norm(x, shortcut)
     y = keras.layers.Add(name=f"{name}_add")([x, y])
-    return blocks.relu(y, name)
+    return blocks.activation(y, name, "relu")
 
 
 def _resnet(
     plan: _Plan, input_shape: _Shape, num_classes: int, alpha: float, dropout: float
 ) -> keras.Model:
-    input_shape = blocks.check_arguments(input_shape, num_classes, alpha, dropout)
-    stem_strides, pool_strides, *strides = blocks.fitted_strides(
+    input_shape = arguments.check_arguments(input_shape, num_classes, alpha, dropout)
+    stem_strides, pool_strides, *strides = arguments.fitted_strides(
         plan.strides, input_shape
     )
     inputs = keras.Input(input_shape, name="image")
-    num_channels = blocks.scaled_channels(plan.filters, alpha)
+    num_channels = arguments.scaled_channels(plan.filters, alpha)
     x = blocks.conv_norm(
         inputs, num_channels, plan.stem_kernel, stem_strides, "stem", plan.use_bias
     )
-    x = blocks.relu(x, "stem")
+    x = blocks.activation(x, "stem", "relu")
     if pool_strides == 2:
         x = keras.layers.MaxPooling2D(3, 2, padding="same", name="stem_pool")(x)
     for stage, depth in enumerate(plan.depths):
-        num_channels = blocks.scaled_channels(plan.filters * 2**stage, alpha)
+        num_channels = arguments.scaled_channels(plan.filters * 2**stage, alpha)
         for block in range(depth):
             x = _residual(
                 x,
@@ -107,7 +105,7 @@ def resnet18(
 
     Args:
       input_shape: (height, width, channels), sides of at least 8 pixels; small inputs
-        lose early strides (`blocks.fitted_strides`).
+        lose early strides (`arguments.fitted_strides`).
       num_classes: at least 2.
       alpha: width multiplier above 0; channels are rounded to multiples of 8.
       dropout: fraction in [0, 1) dropped before the last layer.

@@ -147,6 +147,17 @@ class Profile:
             "layers": [layer.to_dict() for layer in self.layers],
         }
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Profile:
+        """Returns the profile that `to_dict` wrote."""
+        layers = []
+        for layer in values["layers"]:
+            given = {key: value for key, value in layer.items() if key != "sparsity"}
+            given["output_shape"] = tuple(given["output_shape"])
+            layers.append(LayerProfile(**given))
+        totals = Totals(**values["totals"])
+        return cls(values["source"], values["format"], totals, tuple(layers))
+
     def to_json(self) -> str:
         """Returns `to_dict` as an indented JSON document."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)

@@ -53,7 +53,7 @@ def profile_tflite(
     graph = read_tflite(path)[0]
     try:
         layers = _layers(graph)
-    except (ArithmeticError, LookupError) as error:
+    except (ArithmeticError, LookupError, ModelError) as error:
         raise ModelError(
             f"{path} is damaged: an operator does not fit its tensors ({error}); copy "
             "it again, or convert the model again"

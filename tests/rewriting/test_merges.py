@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+import tf_keras as keras
+
+from tfcompress.rewriting.graph import Graph
+from tfcompress.rewriting.merges import split_merges
+
+layers = keras.layers
+
+
+@pytest.mark.parametrize("kind", [layers.Add, layers.Multiply, layers.Average])
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_outputs_are_equal_and_every_merge_takes_two(kind, count):
+    inputs = [keras.Input((2, 2, 3), name=f"in_{i}") for i in range(count)]
+    model = keras.Model(inputs, kind(name="merge")(inputs))
+    graph = Graph.from_model(model)
+    changes = split_merges(graph)
+    split = graph.to_model()
+    values = [np.random.default_rng(i).normal(size=(2, 2, 2, 3)) for i in range(count)]
+    assert np.allclose(model(values), split(values), rtol=1e-6)
+    merges = [
+        n for n in graph.nodes if isinstance(n.layer, (layers.Add, layers.Multiply))
+    ]
+    assert [len(node.inputs) for node in merges] == [2] * (count - 1)
+    assert split.layers[-1].name == "merge"
+    assert bool(changes) == (count > 2 or kind is layers.Average)
+
+
+def test_a_merge_of_one_tensor_with_itself_stays():
+    image = keras.Input((2,), name="image")
+    graph = Graph.from_model(
+        keras.Model(image, layers.Add(name="twice")([image, image]))
+    )
+    assert split_merges(graph) == []
+    assert np.array_equal(graph.to_model()(np.ones((1, 2))), [[2.0, 2.0]])

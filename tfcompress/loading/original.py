@@ -1,0 +1,196 @@
+"""The model that a file holds as its own Keras makes it, to compare with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from tf_keras.src.applications import convnext, inception_resnet_v2
+
+from tfcompress.loading.architecture import symbol_of
+from tfcompress.loading.build import at_most
+from tfcompress.loading.listed import ACTIVATIONS, KERAS_3_ACTIVATIONS, module_of
+from tfcompress.loading.model_file import ModelFile
+from tfcompress.loading.operation_list import KERAS_3, TENSORFLOW
+from tfcompress.loading.parts import CustomObjects
+from tfcompress.loading.weights import PathStore
+
+_PLAIN = ("__keras_tensor__", "__slice__", "__ellipsis__")
+_NUMBERS = ("float32", "float64", "float16", "int32", "int64", "uint8", "bool")
+# Layers that tf_keras finds by no name in a file.
+_APPLICATION_LAYERS = {
+    "CustomScaleLayer": inception_resnet_v2.CustomScaleLayer,
+    "LayerScale": convnext.LayerScale,
+    "StochasticDepth": convnext.StochasticDepth,
+}
+# Modules that only the right Keras is asked for, whatever the file says.
+_MODULES = {
+    ("Functional", True): "keras.src.models.functional",
+    ("Functional", False): "tf_keras.src.engine.functional",
+    ("Sequential", True): "keras",
+    ("Sequential", False): "keras",
+    ("TFOpLambda", False): "tf_keras.src.layers.core.tf_op_layer",
+    ("SlicingOpLambda", False): "tf_keras.src.layers.core.tf_op_layer",
+    ("CustomScaleLayer", True): "keras.src.applications.inception_resnet_v2",
+    ("CustomScaleLayer", False): "tf_keras.src.applications.inception_resnet_v2",
+    ("LayerScale", True): "keras.src.applications.convnext",
+    ("LayerScale", False): "tf_keras.src.applications.convnext",
+    ("StochasticDepth", True): "keras.src.applications.convnext",
+    ("StochasticDepth", False): "tf_keras.src.applications.convnext",
+}
+
+
+class _UnknownPartError(Exception):
+    """The architecture names something of which the original cannot be made."""
+
+
+def original_of(file: ModelFile, path: Path, custom_objects: CustomObjects) -> Any:
+    """Returns the model of a file, made by the `from_config` of its Keras.
+
+    Args:
+      file: whose architecture was accepted, part by part, before.
+      path: of the file.
+      custom_objects: what the caller trusts.
+
+    Returns:
+      The model with its weights, or None where it cannot be made, or not without
+      running what is not on the list.
+    """
+    if file.keras_3 and custom_objects:
+        return None
+    try:
+        config = _Cleaner(file.keras_3, custom_objects).clean(file.config)
+        # What nested models declare of themselves was not heeded so far.
+        with at_most(file.num_values):
+            if file.keras_3:
+                return _of_keras_3(config, file)
+            return _of_tf_keras(config, file, path, custom_objects)
+    # Keras cannot read all that it writes: a legacy file with an operation, say.
+    except Exception:
+        return None
+
+
+def _of_tf_keras(
+    config: dict[str, Any], file: ModelFile, path: Path, custom_objects: CustomObjects
+) -> keras.Model:
+    from tf_keras.src.saving import saving_lib
+
+    kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
+    with keras.saving.custom_object_scope(_APPLICATION_LAYERS | dict(custom_objects)):
+        model = kind.from_config(config["config"])
+    if file.by_path is not None:
+        store = PathStore(file.by_path)
+        saving_lib._load_state(model, store, None, "", False, set())
+    elif file.by_name is not None:
+        _set_by_name(model, file.by_name)
+    else:
+        checkpoint = tf.train.Checkpoint(model)
+        checkpoint.read(str(path / "variables/variables")).expect_partial()
+    return model
+
+
+def _of_keras_3(config: dict[str, Any], file: ModelFile) -> Any:
+    import keras as keras_3
+    from keras.src.models.functional import Functional
+    from keras.src.saving import saving_lib
+
+    kind = keras_3.Sequential if config["class_name"] == "Sequential" else Functional
+    model = kind.from_config(config["config"])
+    if file.by_path is None:
+        _set_by_name(model, file.by_name or {})
+        return model
+    store = PathStore(file.by_path)
+
+    # Keras insists on the class, of which nothing but these is used.
+    class Store(saving_lib.H5IOStore):
+        def __init__(self) -> None:
+            pass
+
+        def __bool__(self) -> bool:
+            return True
+
+        def get(self, path: str) -> Any:
+            return store.get(path)
+
+        def has_path(self, path: str) -> bool:
+            return any(key.startswith(path) for key in store)
+
+    saving_lib._load_state(model, Store(), None, "", visited_saveables=set())
+    return model
+
+
+def _set_by_name(model: Any, arrays: dict[str, list[np.ndarray]]) -> None:
+    for layer in model.layers:
+        variables = layer.trainable_weights + layer.non_trainable_weights
+        for variable, array in zip(variables, arrays.get(layer.name, ()), strict=True):
+            variable.assign(array)
+
+
+class _Cleaner:
+    """Copies an architecture, with nothing but what is on the list in it."""
+
+    def __init__(self, keras_3: bool, custom_objects: CustomObjects):
+        self._keras_3 = keras_3
+        self._custom_objects = custom_objects
+
+    def clean(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.clean(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        kind = value.get("class_name")
+        if kind is None:
+            return {key: self.clean(item) for key, item in value.items()}
+        if kind in _PLAIN:
+            rest = {k: self.clean(v) for k, v in value.items() if k != "class_name"}
+            return {"class_name": kind} | rest
+        if kind in ("__tuple__", "TensorShape"):
+            return [self.clean(item) for item in value.get("items") or []]
+        if kind in ("__numpy__", "__tensor__"):
+            return self._array(value)
+        if kind == "function":
+            if value.get("config") not in ACTIVATIONS | KERAS_3_ACTIVATIONS.keys():
+                raise _UnknownPartError
+            return value["config"]
+        if kind in ("DTypePolicy", "Policy"):
+            return str(value["config"]["name"])
+        return self._part(kind, value)
+
+    def _array(self, value: dict[str, Any]) -> dict[str, Any]:
+        config = value["config"]
+        if config.get("dtype") not in _NUMBERS:
+            raise _UnknownPartError
+        plain = {"value": config["value"], "dtype": config["dtype"]}
+        return {"class_name": value["class_name"], "config": plain}
+
+    def _part(self, kind: Any, value: dict[str, Any]) -> dict[str, Any]:
+        names = (value.get("registered_name"), kind)
+        if any(name in self._custom_objects for name in names):
+            return value
+        module = str(value.get("module"))
+        kind = "Functional" if kind == "Model" else kind
+        symbol = symbol_of(value, self._keras_3)
+        if symbol and not _is_known(symbol):
+            raise _UnknownPartError
+        if symbol.startswith("keras."):
+            module = symbol.rpartition(".")[0]
+        else:
+            module = _MODULES.get((kind, self._keras_3)) or module_of(kind, module)
+        if not module:
+            raise _UnknownPartError
+        clean = {"class_name": kind, "config": self.clean(value["config"])}
+        if self._keras_3 or value.get("module") is not None:
+            clean |= {"module": module, "registered_name": None}
+        for key in ("name", "inbound_nodes"):
+            if key in value:
+                clean[key] = self.clean(value[key])
+        return clean
+
+
+def _is_known(symbol: str) -> bool:
+    if symbol.startswith("keras."):
+        return symbol.removeprefix("keras.src.ops.") in KERAS_3
+    return symbol.removeprefix("tf.") in TENSORFLOW

@@ -1,0 +1,1 @@
+"""Quantization-aware training: where a model is rounded, and to what."""

@@ -1,0 +1,113 @@
+"""Building the fake-quantized model."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+
+import numpy as np
+import tf_keras as keras
+from tensorflow_model_optimization.python.core.quantization.keras import (
+    quantize_layer,
+    quantize_wrapper,
+)
+
+from tfcompress.errors import ModelError
+from tfcompress.quantization.plan import Plan, make_plan
+from tfcompress.quantization.quantizers import ActivationQuantizer
+from tfcompress.rewriting.graph import Graph, LayerSpec, copy_layer
+from tfcompress.rewriting.prepare import prepare_for_quantization
+
+# Kernels, biases and the like that a user may have made zero.
+_KERNEL_RANK = 2
+
+
+def fake_quantize(
+    model: keras.Model, keep_float: Sequence[str] = (), preprocessing: str = "keep"
+) -> keras.Model:
+    """Returns a model that rounds where the int8 runtime will round.
+
+    Its ranges are not set: `calibrate` does that. Zeros of a kernel stay zero.
+
+    Args:
+      model: a canonical model; stays as it is.
+      keep_float: shell-style patterns of layers that may compute in float where the
+        runtime has no int8 operator for them.
+      preprocessing: what becomes of a Rescaling or Normalization at the input; see
+        `prepare_for_quantization`.
+
+    Raises:
+      ModelError: a layer has no int8 operator and is not in `keep_float`.
+    """
+    graph, plan = _plan(model, keep_float, preprocessing)
+    _quantize_inputs(graph, plan)
+
+    def make(spec: LayerSpec) -> keras.layers.Layer:
+        if isinstance(spec.layer, quantize_layer.QuantizeLayer):
+            return spec.layer
+        layer = copy_layer(spec)
+        if spec.name not in plan.configs:
+            return layer
+        return quantize_wrapper.QuantizeWrapperV2(layer, plan.configs[spec.name])
+
+    return graph.to_model(make)
+
+
+def check_quantizable(
+    model: keras.Model, keep_float: Sequence[str] = (), preprocessing: str = "keep"
+) -> None:
+    """Raises what `fake_quantize` would raise, without building anything."""
+    _plan(model, keep_float, preprocessing)
+
+
+def _plan(
+    model: keras.Model, keep_float: Sequence[str], preprocessing: str
+) -> tuple[Graph, Plan]:
+    if any(isinstance(x, quantize_wrapper.QuantizeWrapper) for x in model.layers):
+        raise ModelError(
+            f"{model.name!r} is quantized already; expected the model before its "
+            "QuantizationAware stage"
+        )
+    graph = Graph.from_model(model)
+    prepare_for_quantization(graph, preprocessing)
+    plan = make_plan(graph, keep_zeros=_sparse_layers(graph))
+    _check_float(plan.unsupported, keep_float, model.name)
+    return graph, plan
+
+
+def _check_float(
+    unsupported: dict[str, str], keep_float: Sequence[str], model: str
+) -> None:
+    """Refuses layers without an int8 operator that no pattern allows."""
+    refused = {
+        name: reason
+        for name, reason in unsupported.items()
+        if not any(fnmatch.fnmatch(name, pattern) for pattern in keep_float)
+    }
+    if not refused:
+        return
+    name, reason = next(iter(refused.items()))
+    more = f" (and {len(refused) - 1} more layers)" if len(refused) > 1 else ""
+    raise ModelError(
+        f"layer {name!r} of {model!r} cannot be quantized: {reason}{more}; replace it, "
+        f"or let it compute in float with keep_float=({name!r},)"
+    )
+
+
+def _quantize_inputs(graph: Graph, plan: Plan) -> None:
+    for tensor, group in zip(list(graph.inputs), plan.input_groups, strict=True):
+        layer = quantize_layer.QuantizeLayer(
+            ActivationQuantizer(group), name=graph.free_name("quantize_input")
+        )
+        node = graph.add(layer, tensor)
+        graph.redirect(tensor, node.output, besides=[node])
+
+
+def _sparse_layers(graph: Graph) -> set[str]:
+    """Returns the layers with zeros among their kernel, but not zeros only."""
+    return {
+        node.name
+        for node in graph.nodes
+        for array in (node.spec.weights or [])[:1]
+        if array.ndim >= _KERNEL_RANK and 0 < np.count_nonzero(array) < array.size
+    }

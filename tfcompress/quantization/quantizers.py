@@ -1,0 +1,198 @@
+"""How a tensor is rounded to int8 in the forward pass, by TF-MOT's `Quantizer`.
+
+Two differences to TF-MOT's own. Activation ranges are set from images and then stay,
+instead of moving with every batch: layers whose outputs meet can so share one range,
+which the runtime demands of them. Weight ranges are computed from the weights at each
+use instead of being stored: the converter folds them, and they are never stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+import tf_keras as keras
+
+NUM_BITS = 8
+_Observer = Callable[[str, tf.Tensor], None]
+_observer: ContextVar[_Observer | None] = ContextVar("observer", default=None)
+_frozen: ContextVar[bool] = ContextVar("frozen", default=False)
+
+
+@contextmanager
+def observing(observer: _Observer) -> Iterator[None]:
+    """Makes activation quantizers pass values on, and tell `observer` of them.
+
+    Args:
+      observer: is called with the name of a range and a tensor that it must hold.
+    """
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
+@contextmanager
+def frozen_weights() -> Iterator[None]:
+    """Makes the graphs that are traced meanwhile fit for the converter.
+
+    It wants the range of a kernel to be a constant, and computes it from the weights
+    only where these are few.
+    """
+    token = _frozen.set(True)
+    try:
+        yield
+    finally:
+        _frozen.reset(token)
+
+
+class ActivationQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
+    """Rounds to 256 steps between two bounds that `calibrate` sets.
+
+    Args:
+      group: name of the range. Quantizers of one group get one range: their tensors
+        meet in an operator that cannot rescale, such as a concatenation.
+      ties_away: whether what lies half-way between two steps goes to the one farther
+        from step 0, as in the runtime's average pooling, instead of up. Means of four
+        integers are such ties one time in four.
+    """
+
+    def __init__(self, group: str, ties_away: bool = False):
+        self.group = group
+        self.ties_away = ties_away
+
+    def build(self, tensor_shape: Any, name: str, layer: keras.layers.Layer) -> dict:
+        """Returns the bounds, as weights of `layer` that are not trained."""
+        del tensor_shape
+        return {
+            key: layer.add_weight(
+                name=f"{name}_{key}",
+                initializer=keras.initializers.Constant(value),
+                trainable=False,
+            )
+            for key, value in (("min", -6.0), ("max", 6.0))
+        }
+
+    @tf.autograph.experimental.do_not_convert
+    def __call__(
+        self, inputs: tf.Tensor, training: bool, weights: dict, **kwargs: Any
+    ) -> tf.Tensor:
+        """Returns `inputs`, rounded; outside of the bounds the gradient is 0."""
+        del training, kwargs
+        if observer := _observer.get():
+            observer(self.group, inputs)
+            return inputs
+        low, high = weights["min"], weights["max"]
+        if self.ties_away and not _frozen.get():
+            middle, nudge = (low + high) / 2, (high - low) * 1e-5
+            inputs += tf.where(inputs <= middle, -nudge, nudge)
+        return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high, NUM_BITS)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return {"group": self.group, "ties_away": self.ties_away}
+
+
+class FixedRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
+    """Rounds to the range that the runtime demands of an operator's output.
+
+    Args:
+      low: value of the step -128.
+      high: value of the step 127.
+
+    References:
+      TFLite's 8-bit quantization specification: logistic and softmax give
+      [0, 255/256], tanh gives [-1, 127/128].
+    """
+
+    def __init__(self, low: float, high: float):
+        self.low = low
+        self.high = high
+
+    def build(self, tensor_shape: Any, name: str, layer: keras.layers.Layer) -> dict:
+        """Returns nothing: there is nothing to store."""
+        del tensor_shape, name, layer
+        return {}
+
+    @tf.autograph.experimental.do_not_convert
+    def __call__(
+        self, inputs: tf.Tensor, training: bool, weights: dict, **kwargs: Any
+    ) -> tf.Tensor:
+        """Returns `inputs`, rounded."""
+        del training, weights, kwargs
+        if _observer.get():
+            return inputs
+        return tf.quantization.fake_quant_with_min_max_vars(
+            inputs, self.low, self.high, NUM_BITS
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return {"low": self.low, "high": self.high}
+
+
+class WeightQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
+    """Rounds a kernel to -127...127 steps, symmetric about zero.
+
+    Args:
+      num_channel_axes: number of trailing axes that count the output channels, each
+        with a scale of its own: 1 for convolutions, 2 for depthwise ones (channel and
+        multiplier), 0 for one scale in all.
+      keep_zeros: whether weights that are zero are held there: nothing flows back to
+        them, so training leaves them as they are.
+    """
+
+    def __init__(self, num_channel_axes: int, keep_zeros: bool = False):
+        self.num_channel_axes = num_channel_axes
+        self.keep_zeros = keep_zeros
+
+    def build(self, tensor_shape: Any, name: str, layer: keras.layers.Layer) -> dict:
+        """Returns nothing: there is nothing to store."""
+        del tensor_shape, name, layer
+        return {}
+
+    @tf.autograph.experimental.do_not_convert
+    def __call__(
+        self, inputs: tf.Tensor, training: bool, weights: dict, **kwargs: Any
+    ) -> tf.Tensor:
+        """Returns the kernel, rounded."""
+        del training, weights, kwargs
+        if _frozen.get():
+            with tf.init_scope():
+                bound = self._bound(tf.convert_to_tensor(inputs))
+            return self._round(tf.convert_to_tensor(inputs), bound)
+        kernel = tf.convert_to_tensor(inputs)
+        if self.keep_zeros:
+            kernel *= tf.cast(tf.not_equal(kernel, 0.0), kernel.dtype)
+        return self._round(kernel, self._bound(tf.stop_gradient(kernel)))
+
+    def _bound(self, kernel: tf.Tensor) -> tf.Tensor:
+        """Returns the largest absolute value, of each channel or of all."""
+        axes = list(range(kernel.shape.rank - self.num_channel_axes))
+        bound = tf.reshape(tf.reduce_max(tf.abs(kernel), axis=axes), [-1])
+        # A channel of zeros only would divide by nothing.
+        return tf.maximum(bound if self.num_channel_axes else bound[0], 1e-9)
+
+    def _round(self, kernel: tf.Tensor, bound: tf.Tensor) -> tf.Tensor:
+        if not self.num_channel_axes:
+            return tf.quantization.fake_quant_with_min_max_vars(
+                kernel, -bound, bound, NUM_BITS, narrow_range=True
+            )
+        # The operator takes its channels from one axis, the last.
+        flat = (*kernel.shape[: -self.num_channel_axes], bound.shape[0])
+        rounded = tf.quantization.fake_quant_with_min_max_vars_per_channel(
+            tf.reshape(kernel, flat), -bound, bound, NUM_BITS, narrow_range=True
+        )
+        return tf.reshape(rounded, kernel.shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return {
+            "num_channel_axes": self.num_channel_axes,
+            "keep_zeros": self.keep_zeros,
+        }
