@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 # How strong the signal that channels have in common is, against what each adds.
-COMMON_SIGNAL = 2.0
+COMMON_SIGNAL = 3.0
 
 
 def pictures(num, shape, scale=1, seed=0):

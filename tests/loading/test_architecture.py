@@ -66,6 +66,7 @@ def test_models_that_call_models_twice_are_refused_before_they_fill_memory():
             },
             "its model has no input shape",
         ),
+        (model("m", image(), layer("loose"), end=["image", 0, 0]), "loose is never ca"),
         (model("m", image(), end=["image"]), "has no inputs or no outputs"),
         (model("m", layer("x", kind="InputLayer")), "input x has no sound shape"),
         (

@@ -1,3 +1,4 @@
+import keras as keras_3
 import pytest
 import tensorflow as tf
 import tf_keras as keras
@@ -47,6 +48,11 @@ def test_a_variable_is_refused_before_it_is_made():
         made.append(tf.Variable(tf.zeros(20_000), shape=(20_000,)))
         made.append(keras.layers.Dense(10**12).build((None, 10**6)))
     assert len(made) == 1
+
+
+def test_variables_of_keras_3_are_counted_too():
+    with at_most(20_000), pytest.raises(ModelError, match="more weights than"):
+        keras_3.layers.Dense(10**12).build((None, 10**6))
 
 
 def test_weights_start_as_zeros_whatever_would_make_them():

@@ -1,3 +1,4 @@
+import random
 import zipfile
 
 import pytest
@@ -75,6 +76,12 @@ def test_a_file_cut_at_any_tenth_is_told_in_one_line(
 def test_weights_alone_are_told(tmp_path, plain_model, refused):
     plain_model.save_weights(tmp_path / "only.h5")
     refused(tmp_path / "only.h5", "weights without an architecture")
+
+
+def test_json_of_more_values_than_a_model_has_is_refused(saved, edit, refused):
+    text = b"[" + b"0," * 3_000_000 + b"0]"
+    edit(saved, extra={"config.json": text, "assets/noise": random.randbytes(10**6)})
+    refused(saved, "its architecture has a suspicious size")
 
 
 def test_json_nested_without_end_is_told_in_one_line(saved, edit, refused):

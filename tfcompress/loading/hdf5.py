@@ -10,7 +10,6 @@ import h5py
 from tfcompress.errors import ModelError
 
 _MAX_OBJECTS = 200_000
-_MAX_PATH = 10_000
 
 
 def checked_datasets(
@@ -27,13 +26,13 @@ def checked_datasets(
         file stores.
     """
     remaining, seen = size_bytes, 0
+    groups = {h5py.h5o.get_info(hdf5.id).addr}
     pending: list[tuple[str, h5py.Group]] = [("", hdf5)]
     while pending:
         prefix, group = pending.pop()
         for name in group:
             seen += 1
-            # A group that holds itself makes paths without end.
-            if seen > _MAX_OBJECTS or len(prefix) > _MAX_PATH:
+            if seen > _MAX_OBJECTS:
                 raise ModelError("it holds a suspicious number of HDF5 objects")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise ModelError(
@@ -41,6 +40,13 @@ def checked_datasets(
                 )
             item = group[name]
             if isinstance(item, h5py.Group):
+                address = h5py.h5o.get_info(item.id).addr
+                if address in groups:
+                    raise ModelError(
+                        f"{prefix}{name} in it holds itself, or stands in it twice; do "
+                        "not trust it"
+                    )
+                groups.add(address)
                 pending.append((f"{prefix}{name}/", item))
                 continue
             remaining -= item.nbytes

@@ -28,6 +28,8 @@ from tfcompress.loading.file_kind import kind_of
 from tfcompress.loading.hdf5 import checked_datasets
 
 MAX_CONFIG_BYTES = 64 * 2**20
+# Python takes some 60 bytes for a value that takes 3 in the file.
+_MAX_CONFIG_VALUES = 3_000_000
 _MAX_ZIP_RATIO = 100
 _MAX_MEMBERS = 1_000
 _DAMAGED = "is cut short or damaged; copy or save it again"
@@ -86,7 +88,10 @@ def parse_config(text: str | bytes) -> Any:
     Raises:
       ModelError: it is too long, nested without end, or no JSON.
     """
-    if len(text) > MAX_CONFIG_BYTES:
+    if isinstance(text, str):
+        text = text.encode()
+    num_values = sum(text.count(mark) for mark in (b",", b"[", b"{"))
+    if len(text) > MAX_CONFIG_BYTES or num_values > _MAX_CONFIG_VALUES:
         raise ModelError("its architecture has a suspicious size; do not trust it")
     try:
         return json.loads(text)
