@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tfcompress.export import Export, audit_tflite, export_tflite
     from tfcompress.loading import load_model, save_model
     from tfcompress.pipeline import run_recipe
-    from tfcompress.profiling.profile import profile
     from tfcompress.profiling.accuracy import evaluate
+    from tfcompress.profiling.profile import profile
     from tfcompress.recipe import Architecture, Recipe, Teacher, load_recipe
     from tfcompress.run import Run
     from tfcompress.stages import Pruning, QuantizationAware, Training

@@ -59,7 +59,8 @@ def test_same_function_as_keras_applications():
     # The first three weights are those of their Normalization.
     ours.set_weights(theirs.get_weights()[3:])
     x = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
-    scaled = keras.Model(theirs.input, theirs.get_layer("normalization").output)
+    (norm,) = [x for x in theirs.layers if isinstance(x, keras.layers.Normalization)]
+    scaled = keras.Model(theirs.input, norm.output)
     np.testing.assert_allclose(ours(scaled(x)), theirs(x), rtol=1e-4, atol=1e-6)
 
 

@@ -34,5 +34,8 @@ def test_its_config_says_all():
         "num_channel_axes": 1,
         "keep_zeros": True,
     }
-    assert config["output_quantizer"]["config"] == {"group": "block"}
+    assert config["output_quantizer"]["config"] == {
+        "group": "block",
+        "ties_away": False,
+    }
     assert config["is_float"] is False

@@ -94,7 +94,7 @@ def build_layers(graph: Graph, num_values: int) -> None:
 
 
 def _build(layer: keras.layers.Layer, shape: Any) -> None:
-    if type(layer).__module__.startswith("tf_keras."):
+    if type(layer).__module__.startswith(("tf_keras.", "tfcompress.")):
         with tf.name_scope(layer.name):
             layer.build(shape)
     else:
