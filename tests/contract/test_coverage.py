@@ -1,4 +1,4 @@
-"""Networks of keras.applications go through every technique; the script has them all."""
+"""Networks of keras.applications go through everything; the script has all of them."""
 
 import pytest
 from contract import coverage_matrix
