@@ -179,7 +179,8 @@ def _pruning(layer: keras.layers.Layer) -> str:
 
 def _quantized(model: keras.Model) -> dict[str, str]:
     """Returns what QAT does to each layer, by name."""
-    from tfcompress.quantization.plan import TRAINING_ONLY, explain
+    from tfcompress.quantization.plan import explain
+    from tfcompress.rewriting.training_only import TRAINING_ONLY
 
     layers = model.layers
     if any(type(layer).__name__.startswith("Quantize") for layer in layers):

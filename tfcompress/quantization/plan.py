@@ -23,6 +23,7 @@ from tfcompress.quantization.quantizers import (
 )
 from tfcompress.rewriting.graph import Graph, Node, Tensor
 from tfcompress.rewriting.prepare import prepare_for_quantization
+from tfcompress.rewriting.training_only import TRAINING_ONLY
 
 layers = keras.layers
 
@@ -79,17 +80,6 @@ _MOVING = (
     layers.ZeroPadding2D,
     ChannelShuffle,
     Slice,
-)
-# Not there when the model is used.
-TRAINING_ONLY = (
-    layers.ActivityRegularization,
-    layers.AlphaDropout,
-    layers.Dropout,
-    layers.GaussianDropout,
-    layers.GaussianNoise,
-    layers.SpatialDropout1D,
-    layers.SpatialDropout2D,
-    *(vars(layers)[name] for name in dir(layers) if name.startswith("Random")),
 )
 # One scale as well, but they make new values in between, which have to be rounded.
 _RESAMPLING = (

@@ -21,7 +21,7 @@ _NAMES = """
 ActivityRegularization AlphaDropout GaussianNoise RandomBrightness RandomContrast
 RandomFlip RandomHeight RandomRotation RandomTranslation RandomWidth RandomZoom
 """
-_CLASSES = (
+TRAINING_ONLY = (
     *DROPOUTS,
     *(getattr(keras.layers, name) for name in _NAMES.split()),
     StochasticDepth,
@@ -30,7 +30,7 @@ _CLASSES = (
 
 def is_training_only(node: Node) -> bool:
     """Returns whether a node passes its input through at inference."""
-    return type(node.layer) in _CLASSES
+    return type(node.layer) in TRAINING_ONLY
 
 
 def drop_training_only(graph: Graph) -> list[Change]:
