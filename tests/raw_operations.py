@@ -7,7 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfcompress.errors import ModelError
-from tfcompress.loading.operations import Operation, translate
+from tfcompress.loading.operations.translate import Operation, translate
 from tfcompress.rewriting.graph import Graph
 
 SHAPE = (4, 6, 8)

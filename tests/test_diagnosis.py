@@ -78,7 +78,36 @@ def test_each_technique_answers_for_each_layer(found, name, pruning, qat, int8_e
 def test_techniques_that_are_not_there_yet_say_so(found):
     for layer in found.rows:
         expected = "-" if layer.pruning == "-" else "no: not in this version"
-        assert layer.channel_pruning == layer.clustering == expected
+        assert layer.clustering == expected
+
+
+def test_channels_can_go_unless_something_needs_them_all():
+    found = diagnose(tiny.model())
+    answers = {row.name: row.channel_pruning for row in found.rows}
+    assert answers["stem_conv"] == answers["block_project"] == "yes"
+    assert answers["block_depthwise"] == "yes, with stem_conv"
+    assert answers["logits"] == "no: logits is an output of the model"
+    assert answers["stem_norm"] == answers["pool"] == "-"
+    # 8 + 8 + 8 of them, and 3 logits.
+    assert "takes 3 of 4 kernels, with 24 of 27 channels." in found.verdict
+
+
+def test_walls_and_parts_of_a_concatenation_are_told():
+    image = layers.Input((4, 4, 3))
+    first = layers.Conv2D(4, 1, name="first")(image)
+    whole = layers.Conv2D(4, 1, name="whole")(image)
+    norm = layers.LayerNormalization(name="norm")(first)
+    x = layers.Concatenate()([norm, whole, image])
+    x = layers.DepthwiseConv2D(1, name="mixed")(x)
+    x = layers.Conv2D(1, 1, name="single")(x)
+    model = keras.Model(image, layers.Dense(2, name="end")(layers.Flatten()(x)))
+    answers = {row.name: row.channel_pruning for row in diagnose(model).rows}
+    wall = "norm is a LayerNormalization, which reads all channels"
+    assert answers["first"] == f"no: {wall}"
+    assert answers["whole"] == "yes"
+    assert answers["mixed"] == f"yes, 4 of 11 channels: {wall}"
+    few = "no: too few channels, or parts that have to stay equal"
+    assert answers["single"] == few
 
 
 def test_what_loading_rewrote_is_told(found):
@@ -106,6 +135,41 @@ def test_several_outputs_are_told():
     assert "It has 2 outputs: " in diagnose(model).verdict
 
 
+def test_a_softmax_at_the_end_is_told_and_the_advice_holds():
+    image = layers.Input((4,))
+    model = keras.Model(image, layers.Dense(2, activation="softmax")(image))
+    assert "It ends in a softmax" in diagnose(model).verdict
+    assert "model.layers[-1].activation = tf_keras" in diagnose(model).verdict
+    model.layers[-1].activation = keras.activations.linear
+    assert "softmax" not in diagnose(model).verdict
+    model = keras.Model(image, layers.Softmax()(layers.Dense(2)(image)))
+    assert (
+        "keras.Model(model.input, model.layers[-2].output)" in diagnose(model).verdict
+    )
+    model = keras.Model(model.input, model.layers[-2].output)
+    assert "softmax" not in diagnose(model).verdict
+
+
+def test_an_open_size_is_told_and_the_advice_holds():
+    image = layers.Input((None, None, 3))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(image))
+    model = keras.Model(image, x)
+    assert "The size of its input is open" in diagnose(model).verdict
+    model = keras.Sequential([keras.Input((8, 8, 3)), model])
+    assert "open" not in diagnose(model).verdict
+
+
+def test_what_was_not_compared_is_told(tmp_path):
+    model = tiny.model()
+    assert diagnose(model).unchecked is None
+    quantized = tfmot.quantization.keras.quantize_model(model)
+    quantized.save(tmp_path / "qat.keras")
+    found = diagnose(tmp_path / "qat.keras")
+    assert found.unchecked == "it is quantized already"
+    assert found.to_dict()["unchecked"] == found.unchecked
+    assert "were not compared with the original's: it is quantized" in str(found)
+
+
 def test_a_layer_that_is_called_twice_has_one_row():
     image = layers.Input((8, 8, 3))
     conv = layers.Conv2D(3, 3, name="conv")
@@ -127,7 +191,8 @@ def test_a_quantized_model_is_told():
 
 def test_json_holds_everything_and_comes_back(found):
     values = json.loads(found.to_json())
-    assert set(values) == {"source", "verdict", "changes", "layers"}
+    keys = {"source", "verdict", "changes", "unchecked", "layers"}
+    assert set(values) == keys
     assert {*TECHNIQUES, "name", "type", "output_shape", "params"} == set(
         values["layers"][0]
     )

@@ -111,3 +111,10 @@ def test_names_are_shown_and_not_obeyed(name, expected, width):
     assert lines[0] == lines[1] == expected
     assert lines[4].split()[:2] == [expected, expected]
     assert lines[-1] == f"While loading: {expected} (1 layer: {expected})"
+
+
+def test_it_is_told_why_outputs_were_not_compared():
+    told = Diagnosis("a.keras", "Fine.", ROWS, unchecked="a [/] reason")
+    line = "Its outputs were not compared with the original's: a [/] reason."
+    assert shown(told, 200)[-1] == line
+    assert line not in shown(Diagnosis("a.keras", "Fine.", ROWS), 200)

@@ -253,3 +253,43 @@ def test_nan_loss_keeps_what_was_done_and_exports_nothing(recipe, tmp_path):
     assert (tmp_path / "stages/00_training/manifest.json").exists()
     assert not (tmp_path / "stages/01_pruning/manifest.json").exists()
     assert not (tmp_path / "model.tflite").exists()
+
+
+def test_pretraining_on_other_classes_and_fine_tuning_are_one_recipe(tmp_path):
+    images, labels = tiny.arrays(num_classes=4)
+    test, test_labels = tiny.arrays(10, num_classes=4, seed=1)
+    path = tmp_path / "four.npz"
+    np.savez(path, x_train=images, y_train=labels, x_test=test, y_test=test_labels)
+    tfc.save_model(tiny.model(num_classes=2), tmp_path / "own.keras")
+    tfc.save_model(tiny.model(num_classes=3), tmp_path / "wide.keras")
+    recipe = tfc.Recipe(
+        data=tfc.Data(f"npz:{path}", classes=(0, 3)),
+        model=str(tmp_path / "own.keras"),
+        teachers={
+            "before": tfc.Teacher(
+                model=str(tmp_path / "wide.keras"),
+                data=tfc.Data(f"npz:{path}", classes=(0, 1, 2)),
+                stages=(tfc.Training(epochs=1, batch_size=12),),
+            )
+        },
+        stages=(
+            tfc.Training(
+                epochs=2,
+                batch_size=12,
+                initial_weights="before",
+                freeze=("stem_*", "block_*"),
+                thaw_after=1,
+            ),
+        ),
+        export=tfc.Export(quantization="float32"),
+    )
+    report = tfc.run_recipe(recipe, tmp_path / "run")
+    assert [row["name"] for row in report.stages] == [
+        "teacher_before_00_training",
+        "00_training",
+    ]
+    assert report.stages[1]["facts"]["new_layers"] == ["logits"]
+    assert (report.data["num_classes"], report.data["num_test"]) == (2, 20)
+    np.savez(path, x_train=images, y_train=labels, x_test=test, y_test=labels[:40])
+    with pytest.raises((WorkdirError, DataError)):
+        tfc.run_recipe(recipe, tmp_path / "run")

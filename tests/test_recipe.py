@@ -175,6 +175,50 @@ def test_digest_counts_a_teacher_file(tmp_path):
     assert recipe(stages=stages).digest != first
 
 
+def test_digest_counts_initial_weights_and_lists_their_file(tmp_path):
+    file = tmp_path / "checkpoint.keras"
+    stages = (tfc.Training(initial_weights=str(file)),)
+    file.write_bytes(b"one")
+    first = recipe(stages=stages)
+    assert first.model_files == [str(file)]
+    before = first.digest
+    file.write_bytes(b"two")
+    assert recipe(stages=stages).digest != before
+
+
+def test_digest_leaves_out_what_is_at_its_default():
+    values = recipe().to_dict()
+    assert values["stages"][0].pop("thaw_after") is None
+    assert tfc.Recipe.from_dict(values).digest == recipe().digest
+
+
+def test_transfer_survives_json_and_smoke_still_thaws():
+    stage = tfc.Training(
+        epochs=9, initial_weights="resnet8", freeze=("a*", "b*"), thaw_after=4
+    )
+    teacher = tfc.Teacher(
+        model=tfc.Architecture("resnet8"),
+        data=tfc.Data("fashion_mnist", data_dir="here", classes=(0, 5)),
+        stages=(tfc.Training(epochs=9),),
+    )
+    original = recipe(stages=(stage,), teachers={"resnet8": teacher})
+    restored = tfc.Recipe.from_dict(json.loads(json.dumps(original.to_dict())))
+    assert restored == original
+    small = original.smoke()
+    assert (small.stages[0].thaw_after, small.stages[0].epochs) == (1, 2)
+    assert small.teachers["resnet8"].stages[0].epochs == 1
+    assert small.teachers["resnet8"].data.num_train == 320
+    moved = original.override("teachers.resnet8.data.data_dir", None)
+    assert moved.digest == original.digest
+    others = original.override("teachers.resnet8.data.classes", (0, 6))
+    assert others.digest != original.digest
+
+
+def test_initial_weights_that_are_neither_file_nor_teacher_are_refused():
+    with pytest.raises(RecipeError, match=r"names 'resnet9', but .*'resnet8'"):
+        recipe(stages=(tfc.Training(initial_weights="resnet9"),))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

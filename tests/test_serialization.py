@@ -43,3 +43,9 @@ def test_what_is_no_part_is_refused(values, message):
 def test_live_object_has_no_json_form():
     with pytest.raises(RecipeError, match="object, which has no JSON form"):
         encode(Part(inner=object()))
+
+
+def test_defaults_are_left_out_on_request():
+    part = Part(inner=(Part(size=(3,)), Part()))
+    inner = [{"type": "Part", "size": [3]}, {"type": "Part"}]
+    assert encode(part, defaults=False) == {"type": "Part", "inner": inner}

@@ -20,13 +20,23 @@ if TYPE_CHECKING:
     from tfcompress.diagnosis import diagnose
     from tfcompress.errors import TfcompressError
     from tfcompress.export import Export, audit_tflite, export_tflite
+    from tfcompress.ingredients import Architecture, Teacher
     from tfcompress.loading import load_model, save_model
     from tfcompress.pipeline import run_recipe
     from tfcompress.profiling.accuracy import evaluate
+    from tfcompress.profiling.channel_plots import plot_channels, plot_sensitivity
     from tfcompress.profiling.profile import profile
-    from tfcompress.recipe import Architecture, Recipe, Teacher, load_recipe
+    from tfcompress.profiling.sensitivity import channel_sensitivity
+    from tfcompress.recipe import Recipe, load_recipe
     from tfcompress.run import Run
-    from tfcompress.stages import Pruning, QuantizationAware, Training
+    from tfcompress.stages import (
+        ChannelPruning,
+        LayerPruning,
+        Pruning,
+        QuantizationAware,
+        SparsityTraining,
+        Training,
+    )
     from tfcompress.training.objectives import Distillation
     from tfcompress.training.progress import Progress
     from tfcompress.training.schedules import CosineDecay
@@ -34,19 +44,23 @@ if TYPE_CHECKING:
 __all__ = [
     "Architecture",
     "Augmentation",
+    "ChannelPruning",
     "CosineDecay",
     "Data",
     "Distillation",
     "Export",
+    "LayerPruning",
     "Progress",
     "Pruning",
     "QuantizationAware",
     "Recipe",
     "Run",
+    "SparsityTraining",
     "Teacher",
     "TfcompressError",
     "Training",
     "audit_tflite",
+    "channel_sensitivity",
     "data",
     "diagnose",
     "evaluate",
@@ -54,6 +68,8 @@ __all__ = [
     "load_model",
     "load_recipe",
     "models",
+    "plot_channels",
+    "plot_sensitivity",
     "profile",
     "run_as_script",
     "run_recipe",
@@ -72,9 +88,15 @@ _HOMES = {
     "tfcompress.pipeline": ("run_recipe",),
     "tfcompress.profiling": ("profile",),
     "tfcompress.profiling.accuracy": ("evaluate",),
-    "tfcompress.recipe": ("Architecture", "Recipe", "Teacher", "load_recipe"),
+    "tfcompress.profiling.channel_plots": ("plot_channels", "plot_sensitivity"),
+    "tfcompress.profiling.sensitivity": ("channel_sensitivity",),
+    "tfcompress.ingredients": ("Architecture", "Teacher"),
+    "tfcompress.recipe": ("Recipe", "load_recipe"),
     "tfcompress.run": ("Run",),
-    "tfcompress.stages": ("Pruning", "QuantizationAware", "Training"),
+    "tfcompress.stages": (
+        *("ChannelPruning", "LayerPruning", "Pruning", "QuantizationAware"),
+        *("SparsityTraining", "Training"),
+    ),
     "tfcompress.training.objectives": ("Distillation",),
     "tfcompress.training.progress": ("Progress",),
     "tfcompress.training.schedules": ("CosineDecay",),

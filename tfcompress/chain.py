@@ -13,10 +13,10 @@ from typing import Any
 import tf_keras as keras
 
 from tfcompress.data import check_model_fits
+from tfcompress.ingredients import Architecture, build_model
 from tfcompress.loading import load_model, save_model
 from tfcompress.profiling import profile
 from tfcompress.profiling.accuracy import accuracy, predict
-from tfcompress.recipe import Architecture, build_model
 from tfcompress.run import Run, derive_seed
 from tfcompress.stages import Stage
 from tfcompress.storage import commit, file_facts, read_manifest

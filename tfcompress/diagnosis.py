@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from tfcompress.errors import ModelError
+
 if TYPE_CHECKING:
     import tf_keras as keras
 
@@ -58,6 +60,8 @@ class Diagnosis:
       verdict: the answer in a few sentences.
       rows: one a layer, in the order of the model.
       changes: layer and text of each rewrite that loading did.
+      unchecked: why loading did not compare the outputs with those of the original;
+        None where it did, or where the model is the original.
 
     Example:
       >>> print(tfc.diagnose("model.keras"))
@@ -68,13 +72,15 @@ class Diagnosis:
     verdict: str
     rows: tuple[LayerDiagnosis, ...]
     changes: tuple[tuple[str, str], ...] = ()
+    unchecked: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns JSON values: `source`, `verdict`, `changes` and `layers`."""
+        """Returns JSON values; `layers` are the rows."""
         return {
             "source": self.source,
             "verdict": self.verdict,
             "changes": [{"layer": name, "text": text} for name, text in self.changes],
+            "unchecked": self.unchecked,
             "layers": [
                 {**asdict(row), "output_shape": list(row.output_shape)}
                 for row in self.rows
@@ -93,7 +99,13 @@ class Diagnosis:
             for row in values["layers"]
         ]
         changes = [(change["layer"], change["text"]) for change in values["changes"]]
-        return cls(values["source"], values["verdict"], tuple(rows), tuple(changes))
+        return cls(
+            source=values["source"],
+            verdict=values["verdict"],
+            rows=tuple(rows),
+            changes=tuple(changes),
+            unchecked=values["unchecked"],
+        )
 
     def __str__(self) -> str:
         """Returns what `tfcompress doctor` prints, as wide as the terminal."""
@@ -139,11 +151,13 @@ def diagnose(model_or_path: Any, *, max_bytes: int | None = None) -> Diagnosis:
         verdict=_verdict(model, rows),
         rows=rows,
         changes=tuple((change.layer, change.text) for change in loaded.changes),
+        unchecked=loaded.unchecked,
     )
 
 
 def _rows(model: keras.Model) -> Iterable[LayerDiagnosis]:
     quantized = _quantized(model)
+    channels = _channels(model)
     for layer in model.layers:
         # A shared layer may have another shape in each of its calls.
         shape = layer.get_output_shape_at(0)
@@ -154,7 +168,7 @@ def _rows(model: keras.Model) -> Iterable[LayerDiagnosis]:
             output_shape=tuple((shape[0] if isinstance(shape, list) else shape)[1:]),
             params=sum(math.prod(weight.shape) for weight in layer.weights),
             pruning=_pruning(layer) if kernel else NOTHING_TO_DO,
-            channel_pruning=_NOT_YET if kernel else NOTHING_TO_DO,
+            channel_pruning=channels[layer.name] if kernel else NOTHING_TO_DO,
             clustering=_NOT_YET if kernel else NOTHING_TO_DO,
             qat=quantized[layer.name],
             int8_export=_int8_export(quantized[layer.name]),
@@ -175,6 +189,15 @@ def _pruning(layer: keras.layers.Layer) -> str:
     if Pruning(depthwise=True).suits(layer):
         return "yes, with depthwise=True"
     return f"no: kernels of {type(layer).__name__} are not pruned"
+
+
+def _channels(model: keras.Model) -> dict[str, str]:
+    """Returns whether channels can be taken out of each layer with a kernel."""
+    from tfcompress.channels.removal import Removable
+
+    if any(type(layer).__name__.startswith("Quantize") for layer in model.layers):
+        return {layer.name: _ALREADY for layer in model.layers}
+    return Removable(model).answers()
 
 
 def _quantized(model: keras.Model) -> dict[str, str]:
@@ -206,6 +229,10 @@ def _int8_export(qat: str) -> str:
 def _verdict(model: keras.Model, rows: Sequence[LayerDiagnosis]) -> str:
     kernels = [row for row in rows if row.pruning != NOTHING_TO_DO]
     pruned = [row for row in kernels if row.pruning == "yes"]
+    narrowed = [row for row in kernels if row.channel_pruning.startswith("yes")]
+    num_channels, num_narrowed = (
+        sum(row.output_shape[-1] or 0 for row in some) for some in (kernels, narrowed)
+    )
     num_params = sum(row.params for row in rows)
     share = sum(row.params for row in pruned) / max(1, num_params)
     floats = [row for row in rows if row.int8_export.startswith("no")]
@@ -214,6 +241,8 @@ def _verdict(model: keras.Model, rows: Sequence[LayerDiagnosis]) -> str:
         f"{len(rows)} layers, {num_params:,} parameters.",
         f"Pruning takes {len(pruned)} of {len(kernels)} kernels ({share:.0%} of the "
         "parameters).",
+        f"Channel pruning takes {len(narrowed)} of {len(kernels)} kernels, with "
+        f"{num_narrowed:,} of {num_channels:,} channels.",
     ]
     if floats:
         names = ", ".join(row.name for row in floats[:3])
@@ -225,13 +254,31 @@ def _verdict(model: keras.Model, rows: Sequence[LayerDiagnosis]) -> str:
         sentences.append("All of it can compute in int8.")
     if rewritten:
         sentences.append(f"QAT rewrites {_count(rewritten, 'layer')} first.")
+    return " ".join([*sentences, *_hurdles(model)])
+
+
+def _hurdles(model: keras.Model) -> Iterable[str]:
+    """Yields what keeps a model that loads from being trained or exported."""
     for what, tensors in (("input", model.inputs), ("output", model.outputs)):
         if len(tensors) > 1:
-            sentences.append(
+            yield (
                 f"It has {len(tensors)} {what}s: recipes and stages that train want "
                 "one."
             )
-    return " ".join(sentences)
+    if any(None in tensor.shape[1:] for tensor in model.inputs):
+        yield (
+            "The size of its input is open: export wants one, so load "
+            "keras.Sequential([keras.Input((height, width, channels)), model])."
+        )
+    from tfcompress.training.objectives import check_outputs_logits
+
+    try:
+        check_outputs_logits(model, "model")
+    except ModelError:
+        mend = "model = tf_keras.Model(model.input, model.layers[-2].output)"
+        if hasattr(model.layers[-1], "activation"):
+            mend = "model.layers[-1].activation = tf_keras.activations.linear"
+        yield f"It ends in a softmax, and stages that train want logits: {mend}."
 
 
 def _is_plain(text: str) -> bool:

@@ -65,6 +65,10 @@ def diagnosis_table(diagnosis: Diagnosis, width: int) -> RenderableType:
     title = Text(visible_text(diagnosis.source), style="bold")
     verdict = Text(visible_text(diagnosis.verdict))
     lines = [*notes.lines(), *_alike_lines(alike), *_changes(diagnosis)]
+    if diagnosis.unchecked:
+        lines.append(
+            f"Its outputs were not compared with the original's: {diagnosis.unchecked}."
+        )
     below = [Text(visible_text(line)) for line in lines]
     return Group(title, verdict, "", table, "", *below)
 

@@ -81,9 +81,10 @@ def run_recipe(
     workdir = Path(workdir) if workdir is not None else Path("runs") / recipe.name
     progress = progress or Progress(mode="silent")
     with lock_workdir(workdir):
-        data = recipe.data.load()
-        if data.skipped:
-            progress.message(f"{len(data.skipped)} damaged images were left out")
+        data = _load_data(recipe)
+        for each in data.values():
+            if each.skipped:
+                progress.message(f"{len(each.skipped)} damaged images were left out")
         _claim(workdir, recipe, data, fresh)
         report = _finished_report(workdir)
         if report is None:
@@ -92,10 +93,25 @@ def run_recipe(
     return report
 
 
-def _run(recipe: Recipe, data: Dataset, workdir: Path, progress: Progress) -> Report:
+def _load_data(recipe: Recipe) -> dict[str, Dataset]:
+    """Returns the data of the recipe, named "", and what teachers have of their own."""
+    teachers = recipe.teachers.items()
+    own = {name: teacher.data for name, teacher in teachers if teacher.data}
+    return {name: data.load() for name, data in {"": recipe.data, **own}.items()}
+
+
+def _run(
+    recipe: Recipe, all_data: Mapping[str, Dataset], workdir: Path, progress: Progress
+) -> Report:
+    data = all_data[""]
     run = Run(data=data, workdir=workdir, seed=recipe.seed, progress=progress)
     teachers = {
-        name: Chain(f"teacher_{name}_", teacher.model, teacher.stages, run)
+        name: Chain(
+            f"teacher_{name}_",
+            teacher.model,
+            teacher.stages,
+            replace(run, data=all_data.get(name, data)),
+        )
         for name, teacher in recipe.teachers.items()
     }
     chain = Chain("", recipe.model, recipe.stages, run)
@@ -197,8 +213,11 @@ def _artifact_facts(
     }
 
 
-def _claim(workdir: Path, recipe: Recipe, data: Dataset, fresh: bool) -> None:
+def _claim(
+    workdir: Path, recipe: Recipe, data: Mapping[str, Dataset], fresh: bool
+) -> None:
     """Makes the folder this recipe's, or refuses it if it is another one's."""
+    fingerprint = " ".join(each.fingerprint for each in data.values())
     marker = workdir / _MARKER
     if not marker.exists():
         stray = [name for name in _OUTPUTS if (workdir / name).exists()]
@@ -217,15 +236,15 @@ def _claim(workdir: Path, recipe: Recipe, data: Dataset, fresh: bool) -> None:
                 f"{workdir} holds a run of another recipe, or of this one with other "
                 "settings; use another --workdir, or --fresh to remove that run"
             )
-        if claim.get("data") != data.fingerprint:
+        if claim.get("data") != fingerprint:
             raise WorkdirError(
-                f"the data {data.name!r} is not what it was when the run in {workdir} "
-                "began; use another --workdir, or --fresh to remove that run"
+                f"the data {recipe.data.name!r} is not what it was when the run in "
+                f"{workdir} began; use another --workdir, or --fresh to remove that run"
             )
         return
     claim = {
         "digest": recipe.digest,
-        "data": data.fingerprint,
+        "data": fingerprint,
         "recipe": recipe.to_dict(),
     }
     write_json(marker, claim)

@@ -7,65 +7,34 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import tf_keras as keras
-
-from tfcompress.data import Augmentation, Data, Dataset
+from tfcompress.data import Augmentation, Data
 from tfcompress.errors import RecipeError
 from tfcompress.export import Export
-from tfcompress.loading import load_model
-from tfcompress.models import build
+from tfcompress.ingredients import (
+    Architecture,
+    Teacher,
+    check_named_models,
+    named_models,
+)
 from tfcompress.overrides import replace_at
 from tfcompress.serialization import decode, encode
 from tfcompress.stages import (
+    ChannelPruning,
+    LayerPruning,
     Pruning,
     QuantizationAware,
+    SparsityTraining,
     Stage,
     Training,
     check_order,
 )
 from tfcompress.training.objectives import Distillation
 from tfcompress.training.schedules import CosineDecay
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """One of `tfc.models` by name; input shape and classes come from the data.
-
-    Args:
-      name: such as `mobilenet_v1`.
-      options: further arguments of the function, such as `{"alpha": 0.5}`.
-    """
-
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Teacher:
-    """A model that a recipe trains, or only loads, for others to learn from.
-
-    Args:
-      model: an architecture, or the path of a Keras file.
-      stages: how it is trained; empty takes the file as it is.
-    """
-
-    model: Architecture | str
-    stages: tuple[Training, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuses what is not training."""
-        object.__setattr__(self, "stages", tuple(self.stages))
-        for stage in self.stages:
-            if not isinstance(stage, Training):
-                raise RecipeError(
-                    f"a teacher is only trained, but one of its stages is {stage!r}; "
-                    "give Training stages, or a model file without stages"
-                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +47,8 @@ class Recipe:
       model: an architecture, or the path of a Keras file.
       stages: what is done to the model, in this order.
       export: how the last model becomes a `.tflite` file.
-      teachers: models by name, trained first, for `Distillation(teacher="name")`.
+      teachers: models by name, trained first, for `Distillation(teacher="name")`,
+        `Training(initial_weights="name")` and `Pruning(rewind="name")`.
       seed: every random choice of the run derives from it.
       max_top1_drop: accuracy budget as a fraction (0.015 is 1.5 points); a run that
         loses more against its float32 baseline ends with exit code 3. None: no budget.
@@ -112,9 +82,9 @@ class Recipe:
         for name, teacher in self.teachers.items():
             if not isinstance(teacher, Teacher):
                 raise RecipeError(f"teachers: {name!r} is {teacher!r}, not a Teacher")
-            _check_teachers(teacher.stages, known)
+            check_named_models(teacher.stages, known)
             known.append(name)
-        _check_teachers(self.stages, known)
+        check_named_models(self.stages, known)
         check_order(self.stages)
         self._check_ends()
 
@@ -159,12 +129,19 @@ class Recipe:
     def smoke(self) -> Recipe:
         """Returns a variant that runs every step of this recipe in seconds."""
         small = self
-        paths = [f"stages.{i}" for i in range(len(self.stages))]
-        for name, teacher in self.teachers.items():
-            paths += [f"teachers.{name}.stages.{i}" for i in range(len(teacher.stages))]
-        for path in paths:
-            small = small.override(f"{path}.epochs", 1)
-        small = small.override("data.num_train", 320).override("data.num_test", 200)
+        teachers = self.teachers.items()
+        chains = [("stages", self.stages)]
+        chains += [(f"teachers.{name}.stages", t.stages) for name, t in teachers]
+        for path, stages in chains:
+            for place, stage in enumerate(stages):
+                thaws = getattr(stage, "thaw_after", None) is not None
+                if thaws:
+                    small = small.override(f"{path}.{place}.thaw_after", 1)
+                small = small.override(f"{path}.{place}.epochs", 2 if thaws else 1)
+        own_data = [f"teachers.{name}.data" for name, t in teachers if t.data]
+        for path in ("data", *own_data):
+            small = small.override(f"{path}.num_train", 320)
+            small = small.override(f"{path}.num_test", 200)
         small = replace(small, max_top1_drop=None)
         if "data.name" in self.smoke_overrides:
             small = small.override("data.data_dir", None)
@@ -190,21 +167,30 @@ class Recipe:
         return recipe
 
     @property
+    def model_files(self) -> list[str]:
+        """The model files that the recipe names, wherever it does."""
+        stages = [*self.stages, *(s for t in self.teachers.values() for s in t.stages)]
+        sources = [self.model, *(teacher.model for teacher in self.teachers.values())]
+        named = [name for name in named_models(stages) if name not in self.teachers]
+        return [source for source in (*sources, *named) if isinstance(source, str)]
+
+    @property
     def digest(self) -> str:
         """SHA-256 over all that the artifact depends on, but the data's content.
 
-        Settings and the model files that they name count; name and budget do not.
+        Settings and the model files that they name count; name and budget do not. A
+        setting at its default does not either, so that an option which tfcompress
+        gains later leaves the digest as it is.
         """
-        values = self.to_dict()
+        values = encode(self, defaults=False)
         for name in ("name", "max_top1_drop", "smoke_overrides"):
-            del values[name]
-        del values["data"]["data_dir"]
+            values.pop(name, None)
+        for part in (values, *values.get("teachers", {}).values()):
+            part.get("data", {}).pop("data_dir", None)
         hasher = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
-        stages = [*self.stages, *(s for t in self.teachers.values() for s in t.stages)]
-        sources = [self.model, *(teacher.model for teacher in self.teachers.values())]
-        for source in (*sources, *map(_teacher_of, stages)):
-            if isinstance(source, str) and Path(source).is_file():
-                hasher.update(Path(source).read_bytes())
+        for path in self.model_files:
+            if Path(path).is_file():
+                hasher.update(Path(path).read_bytes())
         return hasher.hexdigest()
 
 
@@ -217,20 +203,16 @@ _PARTS = {
         Data,
         Distillation,
         Export,
+        ChannelPruning,
+        LayerPruning,
         Pruning,
         QuantizationAware,
         Recipe,
+        SparsityTraining,
         Teacher,
         Training,
     )
 }
-
-
-def build_model(source: Architecture | str, data: Dataset) -> keras.Model:
-    """Returns the untrained architecture, or the user's model, that a recipe names."""
-    if isinstance(source, Architecture):
-        return build(source.name, data.input_shape, data.num_classes, **source.options)
-    return load_model(source)
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -268,26 +250,3 @@ def load_recipe(path: str | Path) -> Recipe:
             f"recipe {str(path)!r} defines no RECIPE = tfc.Recipe(...) at its top level"
         )
     return recipe if recipe.name else replace(recipe, name=path.stem)
-
-
-def _teacher_of(stage: Any) -> Any:
-    return getattr(getattr(stage, "objective", None), "teacher", None)
-
-
-def _check_teachers(stages: Sequence[Any], known: Sequence[str]) -> None:
-    """Refuses a teacher that is neither one of `known` nor a model file."""
-    for stage in stages:
-        teacher = _teacher_of(stage)
-        if teacher is None or teacher in known:
-            continue
-        if not isinstance(teacher, str):
-            raise RecipeError(
-                f"{type(stage).__name__} has a live model as its teacher, which a "
-                "recipe cannot store; name one of Recipe.teachers or a file"
-            )
-        if Path(teacher).suffix not in (".keras", ".h5", ".hdf5"):
-            raise RecipeError(
-                f"{type(stage).__name__} learns from {teacher!r}, but the teachers "
-                f"before it are {list(known) or 'none'}; add it to Recipe.teachers, or "
-                "give the path of a .keras or .h5 file"
-            )

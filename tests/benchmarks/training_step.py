@@ -18,8 +18,9 @@ import numpy as np
 import tf_keras as keras
 
 import tfcompress as tfc
+from tfcompress.quantization.apply import fake_quantize
+from tfcompress.quantization.calibration import calibrate
 from tfcompress.stages.pruning import Pruning
-from tfcompress.stages.quantization_aware import _quantize
 from tfcompress.stages.stage import clone_model, select_layers
 from tfcompress.training.distiller import Distiller
 
@@ -44,11 +45,13 @@ def candidates(data, batch_size):
     for layer in pruned.layers:
         if hasattr(layer, "pruning_step"):
             layer.pruning_step.assign(0)
+    quantized = fake_quantize(model)
+    calibrate(quantized, data.calibration(256).images)
     return {
         "plain": compiled(clone_model(model)),
         "plain again": compiled(clone_model(model)),
         "pruning": compiled(pruned),
-        "QAT": compiled(_quantize(clone_model(model), keep_zeros=False)),
+        "QAT": compiled(quantized),
         "distillation, online ResNet-8": compiled(
             Distiller(clone_model(model), teacher, 4.0, 0.7)
         ),

@@ -1,7 +1,9 @@
+import io
+
 import pytest
 from absl import flags
 
-from tfcompress.cli.command import Command, UsageError, new_flags
+from tfcompress.cli.command import Command, UsageError, new_flags, tell
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def test_flags_and_words_may_come_in_any_order(command):
 
 
 def test_a_wrong_flag_is_a_usage_error_with_the_nearest_name(command):
-    with pytest.raises(UsageError, match="Did you mean: count"):
+    with pytest.raises(UsageError, match=r"Did you mean: count\?"):
         command.parse(["--cuont=5"])
 
 
@@ -46,3 +48,19 @@ def test_help_shows_defaults(command):
         "  --count=...        Counts. (default: 3)\n"
         "  --debug            Show the traceback of an error. (default: off)"
     )
+
+
+def test_what_is_told_is_one_line_that_does_nothing_to_a_terminal(capsys):
+    tell("a\n\x1b[2J  b", debug=False)
+    assert capsys.readouterr() == ("", "a ?[2J b\n")
+
+
+def test_the_traceback_comes_first_where_it_is_asked_for():
+    err = io.StringIO()
+    try:
+        raise UsageError("no")
+    except UsageError as error:
+        tell(f"error: {error}", True, err)
+    lines = err.getvalue().splitlines()
+    assert lines[0].startswith("Traceback")
+    assert lines[-1] == "error: no"

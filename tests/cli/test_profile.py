@@ -85,3 +85,18 @@ def test_a_file_that_is_no_model_is_told(capfd, tmp_path, name, content):
     (line,) = captured.err.splitlines()
     assert line.startswith("error: ")
     assert name in line
+
+
+@pytest.mark.parametrize("output", ["table", "json", "csv"])
+def test_a_bad_file_does_not_cost_the_others(capfd, tmp_path, files, output):
+    (tmp_path / "bad.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
+    missing, bad = str(tmp_path / "none.keras"), str(tmp_path / "bad.tflite")
+    words = ["profile", missing, files[1], bad, f"--format={output}", "--nolatency"]
+    assert main(words) == 1
+    captured = capfd.readouterr()
+    first, second = captured.err.splitlines()
+    assert first.startswith("error: ") and "none.keras" in first
+    assert second.startswith("error: ") and "bad.tflite" in second
+    assert "a.tflite" in "".join(captured.out.split())
+    if output == "json":
+        assert [found["source"] for found in json.loads(captured.out)] == [files[1]]

@@ -8,18 +8,25 @@ import tf_keras as keras
 import tfcompress as tfc
 from tfcompress.layers.depth_to_space import DepthToSpace, SpaceToDepth
 from tfcompress.layers.divide import Divide
-from tfcompress.layers.hard_swish import HardSigmoid, HardSwish
+from tfcompress.layers.hard_swish import HardSigmoid, HardSwish, HardSwishGate
 from tfcompress.layers.slice import Slice
 from tfcompress.layers.tanh_gelu import TanhGelu
+from tfcompress.layers.window_average import BorderScale, WindowAverage
 
 CASES = {
+    BorderScale: ({"rows": (1, 1, 1, 1.5), "columns": (1, 1, 1, 1, 1, 2)}, None),
     DepthToSpace: ({"block_size": 2}, "DEPTH_TO_SPACE"),
     Divide: ({}, "DIV"),
     HardSigmoid: ({}, None),
     HardSwish: ({}, "HARD_SWISH"),
+    HardSwishGate: ({"clips": False}, None),
     Slice: ({"slices": [(None, None, 2), (-3, -1, None), (7, 0, -3)]}, "STRIDED_SLICE"),
     SpaceToDepth: ({"block_size": 2}, "SPACE_TO_DEPTH"),
     TanhGelu: ({}, "GELU"),
+    WindowAverage: (
+        {"pool_size": (3, 2), "strides": (2, 1), "padding": "same"},
+        "DEPTHWISE_CONV_2D",
+    ),
 }
 
 

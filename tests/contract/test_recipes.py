@@ -12,7 +12,10 @@ RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.py"))
 
 
 def test_there_are_recipes():
-    assert {"quickstart", "mobilenet_v2_fashion_mnist"} <= {p.stem for p in RECIPES}
+    networks = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small")
+    networks += ("shufflenet_v1", "shufflenet_v2", "transfer")
+    names = {"quickstart", *(f"{name}_fashion_mnist" for name in networks)}
+    assert names <= {path.stem for path in RECIPES}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -13,6 +13,21 @@ from tfcompress.recipe import Recipe
 
 STAGES = [
     tfc.Training(epochs=1, batch_size=12),
+    tfc.Training(epochs=2, batch_size=12, freeze=("stem_*",), thaw_after=1),
+    tfc.SparsityTraining(epochs=1, batch_size=12),
+    tfc.SparsityTraining(epochs=2, batch_size=12, penalty="group"),
+    tfc.ChannelPruning(target={"params": 0.7}, epochs=0, round_to=1, min_channels=2),
+    tfc.ChannelPruning(
+        target={"macs": 0.6},
+        importance="taylor",
+        epochs=1,
+        num_iterations=2,
+        batch_size=12,
+        round_to=2,
+        min_channels=2,
+    ),
+    tfc.LayerPruning(num_blocks=1, epochs=1, batch_size=12),
+    tfc.LayerPruning(target={"macs": 0.9}, importance="feature_change", epochs=0),
     tfc.Pruning(epochs=0),
     tfc.Pruning(epochs=2, batch_size=12),
     tfc.Pruning(epochs=1, schedule="constant", sparsity_m_by_n=(1, 4), batch_size=12),

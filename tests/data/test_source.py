@@ -75,3 +75,23 @@ def test_limits_are_class_balanced_and_leave_validation():
     for number in (0, -1, 2.5):
         with pytest.raises(InvalidArgumentError, match="num_train"):
             Data("fashion_mnist_small", num_train=number).load()
+
+
+def test_classes_are_kept_in_order_and_numbered_anew():
+    whole = Data("fashion_mnist_small").load()
+    part = Data("fashion_mnist_small", classes=[6, 2], num_test=50).load()
+    assert part.num_classes == 2
+    assert part.class_names == ("Shirt", "Pullover")
+    assert np.bincount(part.test.labels).tolist() == [25, 25]
+    for new, old in ((0, 6), (1, 2)):
+        np.testing.assert_array_equal(
+            part.train.images[part.train.labels == new],
+            whole.train.images[whole.train.labels == old],
+        )
+    assert part.fingerprint != whole.fingerprint
+
+
+@pytest.mark.parametrize("classes", [(1,), (1, 1), (1, 10), (-1, 2)])
+def test_classes_that_are_no_choice_are_refused(classes):
+    with pytest.raises(InvalidArgumentError, match="which are 0 to 9"):
+        Data("fashion_mnist_small", classes=classes).load()

@@ -1,10 +1,13 @@
 import keras as keras_3
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
+from tf_keras.src.applications import convnext
 
 from tfcompress.errors import ModelError
+from tfcompress.export.tflite import export_tflite
 from tfcompress.loading.load import load, load_model
 from tfcompress.rewriting.change import Change
 
@@ -51,7 +54,7 @@ def test_models_with_several_inputs_and_outputs_in_models(library):
     first, second = pair([stem(image), image])
     third, _ = pair([image, stem(image)])
     model = library.Model(image, [first, layers.ReLU()(second), third])
-    loaded, changes = load(model)
+    loaded, changes, _ = load(model)
     assert_equal_outputs(loaded, model)
     # Of two named conv, none is less nested than the other: the first keeps it.
     kernels = [layer for layer in loaded.layers if layer.weights]
@@ -71,11 +74,22 @@ def test_a_layer_in_two_models_of_a_live_model_is_taken_twice():
     assert_equal_outputs(load_model(model), model)
 
 
+@pytest.mark.parametrize("library", [keras, keras_3])
+def test_a_model_whose_name_tensorflow_refuses_can_be_exported(tmp_path, library):
+    image = library.Input((8, 8, 3))
+    model = library.Model(image, library.layers.Conv2D(2, 3)(image), name="<my model>")
+    loaded = load_model(model)
+    assert loaded.name == "layer_my_model_"
+    file = export_tflite(loaded, tmp_path / "model.tflite", quantization="float32")
+    assert file.audit.ops == {"CONV_2D": 1}
+    assert_equal_outputs(load_model(keras.Sequential([loaded])), model)
+
+
 def test_names_that_tensorflow_refuses_are_replaced_and_told():
     image = keras_3.Input((8, 8, 3), name="my image")
     x = keras_3.layers.Conv2D(2, 1, name="conv [1]")(image)
     model = keras_3.Model(image, keras_3.layers.ReLU(name="_relu")(x), name="my [model")
-    loaded, changes = load(model)
+    loaded, changes, _ = load(model)
     assert [layer.name for layer in loaded.layers] == [
         "my_image",
         "conv__1_",
@@ -123,14 +137,60 @@ def test_an_adapted_normalization_keeps_what_it_learned(library):
 def test_a_model_of_16_bits_becomes_one_of_32(library):
     image = library.Input((8, 8, 3))
     conv = library.layers.Conv2D(2, 3, dtype="mixed_float16", name="conv")
-    loaded, changes = load(library.Model(image, library.Sequential([conv])(image)))
+    loaded, changes, _ = load(library.Model(image, library.Sequential([conv])(image)))
     assert loaded.output.dtype == "float32"
     assert Change("conv", "made float32, from mixed_float16") in changes
 
 
-def test_a_fixed_size_of_batch_is_opened():
-    image = keras_3.Input((8, 8, 3), batch_size=3)
-    model = keras_3.Model(image, keras_3.layers.Conv2D(2, 3)(image))
+@pytest.mark.parametrize("library", [keras, keras_3])
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_no_layer_of_a_flat_model_keeps_another_precision(library, policy):
+    image = library.Input((8, 8, 3), dtype="float16")
+    conv = library.layers.Conv2D(2, 3, dtype=policy, name="conv")
+    loaded, changes, _ = load(library.Model(image, conv(image)))
+    assert {tensor.dtype for tensor in loaded.inputs} == {tf.float32}
+    assert {weight.dtype for weight in loaded.weights} == {tf.float32}
+    assert Change("conv", f"made float32, from {policy}") in changes
+
+
+def test_stochastic_depth_which_fails_in_training_is_replaced():
+    image = keras.Input((8, 8, 3))
+    x = convnext.StochasticDepth(0.5, name="depth")(image)
+    loaded = load_model(keras.Model(image, keras.layers.Conv2D(2, 3)(x)))
+    assert isinstance(loaded.get_layer("depth"), keras.layers.Dropout)
+
+
+@pytest.mark.parametrize("library", [keras, keras_3])
+def test_channels_first_is_refused(library):
+    image = library.Input((3, 8, 8))
+    conv = library.layers.Conv2D(2, 3, data_format="channels_first", name="conv")
+    with pytest.raises(ModelError, match="layer conv has its channels first"):
+        load_model(library.Model(image, conv(image)))
+
+
+@pytest.mark.parametrize("library", [keras, keras_3])
+@pytest.mark.parametrize("live", [True, False])
+def test_what_goes_by_names_comes_in_their_order(tmp_path, library, live):
+    z, a = library.Input((8, 8, 3), name="z"), library.Input((5,), name="a")
+    pooled = library.layers.GlobalMaxPooling2D()(z)
+    both = library.layers.Concatenate()([pooled, a])
+    ends = {"y": library.layers.Dense(2)(both), "b": library.layers.Dense(3)(pooled)}
+    model = library.Model({"z": z, "a": a}, ends)
+    path = tmp_path / "model.keras"
+    model.save(path)
+    loaded = load_model(model if live else path)
+    assert [tensor.shape[1:] for tensor in loaded.inputs] == [(5,), (8, 8, 3)]
+    values = np.random.default_rng(1).normal(size=(len(IMAGES), 5)).astype("float32")
+    expected = model({"z": IMAGES, "a": values})
+    first, second = loaded([values, IMAGES])
+    np.testing.assert_allclose(first, expected["b"], atol=1e-5)
+    np.testing.assert_allclose(second, expected["y"], atol=1e-5)
+
+
+@pytest.mark.parametrize("library", [keras, keras_3])
+def test_a_fixed_size_of_batch_is_opened(library):
+    image = library.Input((8, 8, 3), batch_size=3)
+    model = library.Model(image, library.layers.Conv2D(2, 3)(image))
     loaded = load_model(model)
     assert loaded.input_shape == (None, 8, 8, 3)
     given = np.concatenate([IMAGES, IMAGES[:1]])

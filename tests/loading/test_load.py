@@ -8,6 +8,7 @@ import tf_keras as keras
 
 from tfcompress.errors import ModelError, WorkdirError
 from tfcompress.loading import load_model, save_model
+from tfcompress.loading.load import load
 
 IMAGES = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
 
@@ -97,6 +98,31 @@ def test_a_sequential_file_comes_back_functional(tmp_path, library):
     loaded = load_model(tmp_path / "model.keras")
     assert type(loaded).__name__ == "Functional"
     np.testing.assert_allclose(outputs_of(loaded), outputs_of(model), atol=1e-6)
+
+
+@keras.saving.register_keras_serializable(package="test_load")
+class Twice(keras.layers.Layer):
+    def call(self, inputs):
+        return 2.0 * inputs
+
+
+@pytest.mark.parametrize("library", [keras, keras_3])
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_every_file_of_listed_layers_is_compared(tmp_path, library, name):
+    path = tmp_path / name
+    small_model(library).save(path)
+    assert load(path).unchecked is None
+    assert load(path, check_outputs=False).unchecked == "check_outputs is off"
+    assert load(small_model(library)).unchecked is None
+
+
+def test_where_nothing_was_compared_it_is_told(tmp_path, plain_model):
+    image = keras.Input((8, 8, 3))
+    keras.Model(image, Twice()(image)).save(tmp_path / "own.keras")
+    told = load(tmp_path / "own.keras").unchecked
+    assert told == "no original could be made of listed layers alone"
+    quantized_model(plain_model).save(tmp_path / "qat.keras")
+    assert load(tmp_path / "qat.keras").unchecked == "it is quantized already"
 
 
 @pytest.mark.parametrize("keep_zeros", [False, True])

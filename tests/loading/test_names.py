@@ -17,11 +17,32 @@ def model(name, *layers):
 
 
 @pytest.mark.parametrize(
-    "name", ["conv [1]", "_conv", "\x1b[1m", "é", "=1+1", "-a", "a:0", "/x", "", "[/]"]
+    "name",
+    [
+        "conv [1]",
+        "_conv",
+        "\x1b[1m",
+        "é",
+        "=1+1",
+        "-a",
+        "a:0",
+        "/x",
+        "",
+        "[/]",
+        "a>",
+        "a\\b",
+    ],
 )
 def test_every_safe_name_is_one_that_tensorflow_takes(name):
     with tf.Graph().as_default(), tf.name_scope(safe_name(name)) as scope:
         assert scope == safe_name(name) + "/"
+
+    @tf.function
+    def named():
+        with tf.name_scope(safe_name(name)):
+            return tf.random.uniform(())
+
+    assert 0 <= named() < 1
 
 
 @pytest.mark.parametrize("name", ["conv", "block1/conv_2", "../x", "a>b", "1.x", "a-b"])

@@ -6,6 +6,8 @@ import pytest
 import tf_keras as keras
 from tf_keras.src.applications import convnext, inception_resnet_v2
 
+from tfcompress.layers.hard_swish import HardSwish
+from tfcompress.loading.load import load
 from tfcompress.loading.model_file import ModelFile, read_model_file
 from tfcompress.loading.original import original_of
 
@@ -109,3 +111,27 @@ def test_a_list_of_layers_is_a_sequential_of_old(tmp_path, plain_model):
     ones = np.ones((2, 4), "float32")
     np.testing.assert_array_equal(load_model(path)(ones), made(ones))
     assert isinstance(read(path), ModelFile)
+
+
+@pytest.mark.parametrize("library", [keras, keras_3])
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_normalization_computes_with_what_it_learned(tmp_path, library, ending):
+    norm = library.layers.Normalization()
+    norm.adapt(IMAGES * 3.0 + 1.0)
+    image = library.Input((8, 8, 3))
+    written = library.Model(image, norm(image))
+    path = tmp_path / f"model.{ending}"
+    written.save(path)
+    original = original_of(read(path), path, {})
+    np.testing.assert_allclose(original(IMAGES), written(IMAGES), atol=1e-6)
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_our_own_layers_are_known(tmp_path, ending):
+    image = keras.Input((8, 8, 3))
+    written = keras.Model(image, HardSwish()(keras.layers.Conv2D(2, 3)(image)))
+    path = tmp_path / f"model.{ending}"
+    written.save(path)
+    loaded = load(path)
+    assert loaded.unchecked is None
+    np.testing.assert_array_equal(loaded.model(IMAGES), written(IMAGES))

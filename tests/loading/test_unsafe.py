@@ -65,6 +65,28 @@ def test_lambda_is_loaded_once_its_file_is_trusted(tmp_path, registry, ending):
     np.testing.assert_array_equal(load_model(path)(ones), model(ones))
 
 
+def test_a_layer_of_tf_keras_that_is_not_listed_is_loaded_once_trusted(
+    tmp_path, registry
+):
+    path = tmp_path / "model.keras"
+    model = keras.Sequential([keras.Input((3, 4)), keras.layers.LSTM(2, name="memory")])
+    model.save(path)
+    with pytest.raises(ModelError, match="layer memory uses LSTM"):
+        load_model(path)
+    trust_classes(path)
+    assert registry["LSTM"] is keras.layers.LSTM
+    ones = np.ones((1, 3, 4), "float32")
+    np.testing.assert_allclose(load_model(path)(ones), model(ones), atol=1e-6)
+
+
+def test_a_layer_of_keras_3_that_is_not_listed_is_refused_by_name(tmp_path, registry):
+    layers = keras_3.layers
+    model = keras_3.Sequential([layers.Input((3, 4)), layers.LSTM(2, name="memory")])
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ModelError, match="layer memory is a LSTM of Keras 3"):
+        trust_classes(tmp_path / "model.keras")
+
+
 def test_a_file_of_plain_layers_registers_nothing(tmp_path, registry, plain_model):
     before = dict(registry)
     plain_model.save(tmp_path / "model.keras")

@@ -36,9 +36,9 @@ def test_replies_alone_go_to_stdout(path):
     assert min(samples) > 0
 
 
-def test_ratio_gives_as_many_blocks_of_either_file(path):
-    samples_a, samples_b = json.loads(work(task="ratio", paths=[path, path]).stdout)
-    assert len(samples_a) == len(samples_b) == 12
+def test_alternating_gives_as_many_blocks_of_each_file(path):
+    samples = json.loads(work(task="alternate", paths=[path] * 3).stdout)
+    assert [len(times) for times in samples] == [12, 12, 12]
 
 
 def test_error_is_one_marked_line_and_its_own_exit_code(tmp_path):

@@ -97,7 +97,7 @@ BLOCKS = {
     ),
     "hard_swish": (
         lambda x: HardSwish()(norm(conv(x))),
-        {"CONV_2D": 1, "HARD_SWISH": 1},
+        {"CONV_2D": 1, "ADD": 1, "MUL": 1},
     ),
     "swish": (
         lambda x: layers.Activation("swish")(norm(conv(x))),
@@ -125,9 +125,8 @@ BLOCKS = {
         dense_block,
         {
             "CONV_2D": 2,
-            "DEPTHWISE_CONV_2D": 3,
+            "DEPTHWISE_CONV_2D": 4,
             "CONCATENATION": 2,
-            "AVERAGE_POOL_2D": 1,
         },
     ),
     "shuffle": (
@@ -152,7 +151,7 @@ BLOCKS = {
                 layers.AveragePooling2D(3, 2, "same")(x),
             ]
         ),
-        {"MAX_POOL_2D": 1, "AVERAGE_POOL_2D": 1, "ADD": 1},
+        {"MAX_POOL_2D": 1, "DEPTHWISE_CONV_2D": 1, "MUL": 1, "ADD": 1},
     ),
     "global_max": (
         lambda x: layers.Dense(3)(layers.GlobalMaxPooling2D()(x)),
@@ -226,11 +225,28 @@ def run_file(path):
     return (np.array(outputs, np.float32) - zero) * scale, scale
 
 
-@pytest.mark.parametrize("name", BLOCKS)
-def test_the_file_computes_what_the_model_computes(name, tmp_path):
+# The same with the runtime's own operators, where XNNPACK has none.
+BUILTIN = {
+    "hard_swish": {"CONV_2D": 1, "HARD_SWISH": 1},
+    "pools": {"MAX_POOL_2D": 1, "AVERAGE_POOL_2D": 1, "ADD": 1},
+    "dense_block": {
+        "CONV_2D": 2,
+        "DEPTHWISE_CONV_2D": 3,
+        "CONCATENATION": 2,
+        "AVERAGE_POOL_2D": 1,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "operators"),
+    [(name, "fast") for name in BLOCKS] + [(name, "builtin") for name in BUILTIN],
+)
+def test_the_file_computes_what_the_model_computes(name, operators, tmp_path):
     block, ops = BLOCKS[name]
+    ops = ops if operators == "fast" else BUILTIN[name]
     model = canonical(build(block))
-    quantized = fake_quantize(model)
+    quantized = fake_quantize(model, operators=operators)
     calibrate(quantized, IMAGES)
     artifact = export_tflite(quantized, tmp_path / "net.tflite")
     shapes = ("RESHAPE", "EXPAND_DIMS", "SHAPE", "STRIDED_SLICE", "PACK")
@@ -267,6 +283,26 @@ def test_layers_that_may_stay_float_are_all_that_does(tmp_path):
     # The converter computes the first mean of the layer in int8 all the same.
     outputs, step = run_file(tmp_path / "net.tflite")
     assert np.abs(outputs - quantized(IMAGES, training=False)).max() / step <= 8
+
+
+def test_an_activation_inside_a_layer_may_stay_float_by_the_name_of_the_layer():
+    model = build(lambda x: layers.Conv2D(8, 1, activation="elu", name="wide")(x))
+    with pytest.raises(ModelError, match="'wide_activation' of 'net'"):
+        check_quantizable(model)
+    check_quantizable(model, keep_float=("wide",))
+
+
+def test_a_float_layer_with_an_automatic_name_is_known_by_it_in_the_file(tmp_path):
+    # Elsewhere in this process, so that the number of the next is not 0.
+    layers.LayerNormalization()
+    model = build(lambda x: conv(layers.LayerNormalization()(conv(x))))
+    (name,) = (x.name for x in model.layers if x.name.startswith("layer_norm"))
+    assert name[-1].isdigit()
+    quantized = fake_quantize(model, keep_float=(name,))
+    calibrate(quantized, IMAGES)
+    audit = export_tflite(quantized, tmp_path / "net.tflite").audit
+    found = {layer for op, layer in audit.float_ops if "QUANTIZE" not in op}
+    assert found == {"layer_normalization"}
 
 
 def test_the_model_stays_as_it_was():

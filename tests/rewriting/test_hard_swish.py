@@ -2,7 +2,8 @@ import pytest
 import tf_keras as keras
 
 from tfcompress.layers.hard_swish import HardSigmoid, HardSwish
-from tfcompress.rewriting.hard_swish import merge_hard_swish
+from tfcompress.rewriting.affine_layers import fold_affine_backward
+from tfcompress.rewriting.hard_swish import merge_hard_swish, split_hard_swish
 
 layers = keras.layers
 
@@ -101,3 +102,25 @@ def test_layers_shared_by_two_hard_swishes_are_merged_twice(rewritten):
 
     model, _ = rewritten(built(body), merge_hard_swish)
     assert [type(layer).__name__ for layer in model.layers][2:] == ["HardSwish"] * 2
+
+
+def test_one_layer_becomes_a_gate_and_a_product(rewritten):
+    def body(x):
+        return HardSwish(name="out")(layers.BatchNormalization(name="norm")(x))
+
+    model, changes = rewritten(built(body), split_hard_swish, fold_affine_backward)
+    assert [(layer.name, type(layer).__name__) for layer in model.layers][2:] == [
+        ("norm", "BatchNormalization"),
+        ("out_gate", "HardSwishGate"),
+        ("out", "Multiply"),
+    ]
+    assert changes[0] == ("out", "rewritten to HardSwishGate and Multiply")
+
+
+def test_a_hard_swish_that_is_called_twice_is_split_twice(rewritten):
+    shared = HardSwish(name="shared")
+    model, _ = rewritten(
+        built(lambda x: shared(layers.Conv2D(3, 1)(shared(x)))), split_hard_swish
+    )
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.count("HardSwishGate") == kinds.count("Multiply") == 2

@@ -46,7 +46,8 @@ PREPARED = {
     "image": "InputLayer",
     "stem": "Conv2D",
     "stem_norm": "BatchNormalization",
-    "stem_swish": "HardSwish",
+    "stem_swish_gate": "HardSwishGate",
+    "stem_swish": "Multiply",
     "pool": "GlobalAveragePooling2D",
     "squeeze": "Conv2D",
     "squeeze_activation": "ReLU",
@@ -61,7 +62,7 @@ PREPARED = {
     "conv_activation": "Multiply",
     "sum_0": "Add",
     "sum": "Add",
-    "average": "AveragePooling2D",
+    "average": "WindowAverage",
     "flat": "Flatten",
     "dropout": "Dropout",
     "logits": "Dense",
@@ -79,7 +80,8 @@ def test_a_network_comes_out_ready_for_integers(rewritten, randomize):
     assert kinds(result) == PREPARED | {"rescale": "DepthwiseConv2D"}
     assert {change.layer for change in changes} == {
         "image", "rescale", "squeeze", "gate", "gate_shift", "pre", "relu", "conv",
-        "squeeze_activation", "conv_activation", "post", "sum",
+        "squeeze_activation", "conv_activation", "post", "sum", "average",
+        "stem_swish", "stem_swish_scaled",
     }  # fmt: skip
 
 
@@ -112,8 +114,23 @@ def test_the_preprocessing_can_be_folded_if_nothing_is_padded(rewritten, randomi
         fold(Graph.from_model(network()))
 
 
-def test_other_words_for_the_preprocessing_are_refused():
+def test_the_runtimes_own_operators_stay_if_asked_for(rewritten, randomize):
+    model = network()
+    randomize(model)
+
+    def prepare(graph):
+        return prepare_for_quantization(graph, operators="builtin")
+
+    result, _ = rewritten(model, prepare, images=pixels().astype("float32"))
+    expected = PREPARED | {"stem_swish": "HardSwish", "average": "AveragePooling2D"}
+    del expected["stem_swish_gate"]
+    assert {k: v for k, v in kinds(result).items() if k in expected} == expected
+
+
+def test_other_words_for_the_settings_are_refused():
     graph = Graph.from_model(network())
+    with pytest.raises(InvalidArgumentError, match="expected one of fast, builtin"):
+        prepare_for_quantization(graph, operators="slow")
     with pytest.raises(InvalidArgumentError, match="expected one of keep, fold"):
         prepare_for_quantization(graph, preprocessing="drop")
 

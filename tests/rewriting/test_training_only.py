@@ -2,8 +2,9 @@ import pytest
 import tf_keras as keras
 from tf_keras.src.applications.convnext import StochasticDepth
 
+from tfcompress.export.tflite import export_tflite
 from tfcompress.rewriting.graph import Graph
-from tfcompress.rewriting.training_only import drop_training_only, is_training_only
+from tfcompress.rewriting.training_only import is_training_only
 
 layers = keras.layers
 
@@ -29,12 +30,15 @@ layers = keras.layers
     ],
     ids=lambda layer: layer.name,
 )
-def test_training_only_layers_are_dropped(rewritten, layer):
+def test_training_only_layers_are_in_no_file(tmp_path, layer):
     image = keras.Input((6, 6, 3), name="image")
     x = layers.Conv2D(3, 1, name="conv")(layer(image))
-    model, changes = rewritten(keras.Model(image, x), drop_training_only)
-    assert [part.name for part in model.layers] == ["image", "conv"]
-    assert changes == [(layer.name, "removed: it is for training only")]
+    model = keras.Model(image, x)
+    node = Graph.from_model(model).nodes[1]
+    assert is_training_only(node)
+    assert node.layer is layer
+    file = export_tflite(model, tmp_path / "model.tflite", quantization="float32")
+    assert file.audit.ops == {"CONV_2D": 1}
 
 
 def test_what_crops_at_inference_stays():

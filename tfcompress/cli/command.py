@@ -6,8 +6,11 @@ lists no flag of an installed script, and its errors print tracebacks.
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import IO
 
 from absl import flags
 
@@ -29,6 +32,21 @@ def new_flags() -> flags.FlagValues:
         "debug", False, "Show the traceback of an error.", flag_values=values
     )
     return values
+
+
+def tell(text: str, debug: bool, err: IO[str] | None = None) -> None:
+    """Prints one line, free of control characters that a file may have brought in.
+
+    Args:
+      text: to print.
+      debug: whether the traceback of the error that is being handled comes first.
+      err: where to; None is standard error.
+    """
+    err = err or sys.stderr
+    if debug:
+        traceback.print_exc(file=err)
+    line = " ".join(text.split())
+    print("".join(c if c.isprintable() else "?" for c in line), file=err)
 
 
 @dataclass(frozen=True)
@@ -60,7 +78,8 @@ class Command:
         try:
             remaining: list[str] = self.flags([self.usage, *words])[1:]
         except flags.Error as error:
-            raise UsageError(str(error)) from error
+            # absl puts a space before its question mark.
+            raise UsageError(str(error).replace(" ?", "?")) from error
         return remaining
 
     def help(self) -> str:

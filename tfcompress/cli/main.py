@@ -5,11 +5,10 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 
 from tfcompress.cli import doctor, profile, run
-from tfcompress.cli.command import Command, UsageError
+from tfcompress.cli.command import Command, UsageError, tell
 from tfcompress.cli.signals import Stopped, stoppable
 from tfcompress.errors import TfcompressError
 
@@ -51,25 +50,25 @@ def main(words: Sequence[str] | None = None) -> int:
         try:
             return _dispatch(words)
         except Stopped as stopped:
-            _tell(f"stopped by {stopped}; the same command goes on from there", debug)
+            tell(f"stopped by {stopped}; the same command goes on from there", debug)
             # Not the orderly way out: native threads may hold that up without end.
             os._exit(stopped.exit_code)
         except TfcompressError as error:
-            _tell(f"error: {error}", debug)
+            tell(f"error: {error}", debug)
             return error.exit_code
         except KeyboardInterrupt:
-            _tell("stopped by KeyboardInterrupt", debug)
+            tell("stopped by KeyboardInterrupt", debug)
             return 130
         except BrokenPipeError:
             # The reader (`| head`) has enough; Python would complain again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             return 0
         except OSError as error:
-            _tell(f"error: {error}; check that path and the disk", debug)
+            tell(f"error: {error}; check that path and the disk", debug)
             return 1
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
-            _tell(f"error: {what}; unexpected: --debug shows where", debug)
+            tell(f"error: {what}; unexpected: --debug shows where", debug)
             return 1
 
 
@@ -98,11 +97,3 @@ def _dispatch(words: list[str]) -> int:
         return command.run(command.parse(rest))
     except UsageError as error:
         raise UsageError(f"{error}; see tfcompress {name} --help") from error
-
-
-def _tell(text: str, debug: bool) -> None:
-    """Prints one line, free of control characters that a file may have brought in."""
-    if debug:
-        traceback.print_exc()
-    line = " ".join(text.split())
-    print("".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)

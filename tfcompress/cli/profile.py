@@ -7,8 +7,9 @@ from typing import IO, TYPE_CHECKING
 
 from absl import flags
 
-from tfcompress.cli.command import Command, UsageError, new_flags
+from tfcompress.cli.command import Command, UsageError, new_flags, tell
 from tfcompress.cli.model_files import MODEL_FLAGS, call_on_model, define_model_flags
+from tfcompress.errors import TfcompressError
 
 if TYPE_CHECKING:
     from tfcompress.profiling import Profile
@@ -56,10 +57,18 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
         raise UsageError("expected at least one MODEL (.keras, .h5 or .tflite)")
     from tfcompress.cli.noise import noise_to
 
+    profiles, exit_code = [], 0
     with noise_to(None) as terminal:
-        profiles = [_profile(word, values) for word in words]
-        _WRITERS[values.format](profiles, terminal.out)
-    return 0
+        for word in words:
+            # One bad file must not cost what is known of the others.
+            try:
+                profiles.append(_profile(word, values))
+            except TfcompressError as error:
+                tell(f"error: {error}", values.debug, terminal.err)
+                exit_code = error.exit_code
+        if profiles:
+            _WRITERS[values.format](profiles, terminal.out, len(words) > 1)
+    return exit_code
 
 
 def _profile(path: str, values: flags.FlagValues) -> Profile:
@@ -72,7 +81,8 @@ def _profile(path: str, values: flags.FlagValues) -> Profile:
     return Profile.from_dict(call_on_model("profile", path, values))
 
 
-def _write_table(profiles: list[Profile], out: IO[str]) -> None:
+def _write_table(profiles: list[Profile], out: IO[str], several: bool) -> None:
+    del several
     from rich.console import Console
 
     from tfcompress.profiling.table import profile_table
@@ -82,17 +92,18 @@ def _write_table(profiles: list[Profile], out: IO[str]) -> None:
         console.print(profile_table(profile))
 
 
-def _write_json(profiles: list[Profile], out: IO[str]) -> None:
-    """Writes one object, or a list of them where several models were given."""
+def _write_json(profiles: list[Profile], out: IO[str], several: bool) -> None:
+    """Writes one object, or a list of them where several models were asked for."""
     documents = [
         {"schema_version": SCHEMA_VERSION, **profile.to_dict()} for profile in profiles
     ]
-    document = documents[0] if len(documents) == 1 else documents
+    document = documents if several else documents[0]
     print(json.dumps(document, indent=2, allow_nan=False), file=out)
 
 
-def _write_csv(profiles: list[Profile], out: IO[str]) -> None:
+def _write_csv(profiles: list[Profile], out: IO[str], several: bool) -> None:
     """Writes one table; its first column names the model."""
+    del several
     for position, profile in enumerate(profiles):
         lines = profile.to_csv().splitlines()
         print("\n".join(lines[1:] if position else lines), file=out)

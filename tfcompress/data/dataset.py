@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -107,6 +107,35 @@ class Dataset:
         for split in (self.train, self.validation, self.test):
             digest.update(split.digest())
         return digest.hexdigest()
+
+    def with_classes(self, classes: Sequence[int]) -> Dataset:
+        """Returns the data set with these classes alone.
+
+        Args:
+          classes: labels to keep; they are numbered anew, from 0 in this order.
+
+        Raises:
+          InvalidArgumentError: fewer than two, one twice, or one that does not exist.
+        """
+        known = range(self.num_classes)
+        if len(set(classes)) < max(2, len(classes)) or not set(classes) <= set(known):
+            raise InvalidArgumentError(
+                f"classes={classes!r} are not two or more different labels of "
+                f"{self.name!r}, which are 0 to {self.num_classes - 1}."
+            )
+        new_labels = np.full(self.num_classes, -1)
+        new_labels[list(classes)] = np.arange(len(classes))
+        parts: dict[str, Any] = {}
+        for key in ("train", "validation", "test"):
+            part: Split = getattr(self, key)
+            chosen = part.take(np.flatnonzero(np.isin(part.labels, classes)))
+            parts[key] = Split(chosen.images, new_labels[chosen.labels])
+        return replace(
+            self,
+            num_classes=len(classes),
+            class_names=tuple(self.class_names[label] for label in classes),
+            **parts,
+        )
 
     def limited(
         self, num_train: int | None = None, num_test: int | None = None, seed: int = 0

@@ -35,6 +35,8 @@ class Data:
       seed: of the choice of validation images (and of test images of a folder that
         has no `test`). It is not the run's seed, so that runs share their splits.
       augmentation: of training images; None changes nothing.
+      classes: labels to use, numbered anew from 0 in this order, such as the part of
+        a set that a model is to be pretrained on; None uses all.
       num_train: training images to use, class-balanced and chosen by `seed`, after
         validation is split off; None uses all.
       num_test: likewise for test images.
@@ -54,6 +56,7 @@ class Data:
     validation_fraction: float = 0.1
     seed: int = 0
     augmentation: Augmentation | None = None
+    classes: tuple[int, ...] | None = None
     num_train: int | None = None
     num_test: int | None = None
     image_size: tuple[int, int] | None = None
@@ -66,6 +69,8 @@ class Data:
             raise InvalidArgumentError(
                 f"channels={self.channels!r} is neither 1 (grey) nor 3 (colour)."
             )
+        if self.classes is not None:
+            object.__setattr__(self, "classes", tuple(self.classes))
         if self.image_size is not None:
             object.__setattr__(self, "image_size", _pair(self.image_size))
         if self.data_dir is not None and self.name != "fashion_mnist":
@@ -93,6 +98,8 @@ class Data:
             "augmentation": self.augmentation,
         }
         whole = self._load_all(options)
+        if self.classes is not None:
+            whole = whole.with_classes(self.classes)
         return whole.limited(self.num_train, self.num_test, self.seed)
 
     def _load_all(self, options: dict[str, Any]) -> Dataset:

@@ -24,6 +24,7 @@ from tfcompress.errors import (
 from tfcompress.export.artifact import Artifact
 from tfcompress.export.audit import Audit, audit_graphs
 from tfcompress.export.converter_noise import captured_output
+from tfcompress.export.uniform_biases import no_uniform_biases
 from tfcompress.profiling.tflite_graph import parse_tflite
 from tfcompress.quantization.quantizers import frozen_weights
 from tfcompress.storage import write_bytes
@@ -166,7 +167,7 @@ def _check_model(model: keras.Model, quantization: str) -> bool:
 
 
 def _convert(model: keras.Model, quantization: str, images: np.ndarray | None) -> bytes:
-    with captured_output() as noise:
+    with captured_output() as noise, no_uniform_biases(model):
         try:
             return bytes(_converter(model, quantization, images).convert())
         except Exception as error:
@@ -223,19 +224,27 @@ def _canonical_names(model: keras.Model) -> Iterator[None]:
     """
     layers = [model, *model.layers]
     names = [layer.name for layer in layers]
-    counts: Counter[str] = Counter()
     try:
-        for layer, name in zip(layers, names, strict=True):
-            stem, _, number = name.rpartition("_")
-            stem = stem if number.isdigit() else name
-            if stem in _automatic_stems(layer):
-                count = counts[stem]
-                counts[stem] += 1
-                layer._name = f"{stem}_{count}" if count else stem
+        for layer, name in zip(layers, _names_in_file(layers), strict=True):
+            layer._name = name
         yield
     finally:
         for layer, name in zip(layers, names, strict=True):
             layer._name = name
+
+
+def _names_in_file(layers: Sequence[keras.layers.Layer]) -> list[str]:
+    counts: Counter[str] = Counter()
+    names = []
+    for layer in layers:
+        name = layer.name
+        stem, _, number = name.rpartition("_")
+        stem = stem if number.isdigit() else name
+        if stem in _automatic_stems(layer):
+            name = f"{stem}_{counts[stem]}" if counts[stem] else stem
+            counts[stem] += 1
+        names.append(name)
+    return names
 
 
 def _automatic_stems(layer: keras.layers.Layer) -> set[str]:
@@ -247,9 +256,10 @@ def _automatic_stems(layer: keras.layers.Layer) -> set[str]:
 def _check_audit(audit: Audit, quantization: str, model: keras.Model) -> None:
     if quantization not in _INTEGER:
         return
+    layers = [model, *model.layers]
     allowed = {
-        layer.layer.name
-        for layer in model.layers
+        name.removeprefix("quant_")
+        for layer, name in zip(layers, _names_in_file(layers), strict=True)
         if getattr(getattr(layer, "quantize_config", None), "is_float", False)
     }
     # Around a layer in float stand conversions, which bear their neighbours' names.

@@ -35,10 +35,6 @@ class GroupedConv2D(keras.layers.Conv2D):
       section 3.1.
     """
 
-    def get_prunable_weights(self) -> list[tf.Variable]:
-        """Returns what TF-MOT's pruning may set to zero."""
-        return [self.kernel]
-
     # What Keras calls where there are groups.
     def _jit_compiled_convolution_op(
         self, inputs: tf.Tensor, kernel: tf.Tensor

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tf_keras as keras
 
 from tfcompress.errors import ModelError
@@ -72,15 +73,15 @@ def _outputs(model: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _call(model: Any, batch: list[np.ndarray]) -> Any:
+    # Keras 3 warns where names are left out.
+    structure = getattr(model, "_inputs_struct", None)
+    if isinstance(structure, dict):
+        return model(dict(zip(sorted(structure), batch, strict=True)), training=False)
     return model(batch[0] if len(batch) == 1 else batch, training=False)
 
 
 def _flat(outputs: Any) -> list[np.ndarray]:
-    if isinstance(outputs, dict):
-        outputs = list(outputs.values())
-    if isinstance(outputs, (list, tuple)):
-        return [array for output in outputs for array in _flat(output)]
-    return [np.asarray(outputs, np.float64)]
+    return [np.asarray(output, np.float64) for output in tf.nest.flatten(outputs)]
 
 
 def _difference(got: np.ndarray, expected: np.ndarray) -> float:

@@ -12,7 +12,7 @@ import tf_keras as keras
 from tfcompress.errors import ModelError
 from tfcompress.loading.calls import Reference, ends, read_arguments
 from tfcompress.loading.names import assign_names, entries_of, is_model, name_of
-from tfcompress.loading.operation_list import KERAS_3
+from tfcompress.loading.operations.known import KERAS_3
 from tfcompress.loading.parts import Maker, refusal
 from tfcompress.rewriting.graph import LayerSpec
 
@@ -37,7 +37,7 @@ class Part:
       own_name: in the file.
       name: in the flat model.
       specs: the layer, or the two that stand in its place; empty for all others.
-      symbol: of a raw operation, see `operations.Operation`.
+      symbol: of a raw operation, see `translate.Operation`.
       model: a nested model.
     """
 

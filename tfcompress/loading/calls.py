@@ -20,7 +20,8 @@ class Reference(NamedTuple):
 def ends(value: Any) -> Iterator[Reference]:
     """Yields the references to inputs or outputs, in whatever structure they are."""
     if isinstance(value, dict):
-        value = list(value.values())
+        # The order in which both Keras take and give what has names.
+        value = [value[name] for name in sorted(value)]
     if (reference := _reference(value)) is not None:
         yield reference
     elif isinstance(value, list):

@@ -8,7 +8,8 @@ from typing import Any
 from tfcompress.errors import ModelError
 from tfcompress.loading.architecture import Architecture, Call, Part
 from tfcompress.loading.calls import Reference
-from tfcompress.loading.operations import Operation, translate
+from tfcompress.loading.names import safe_name
+from tfcompress.loading.operations.translate import Operation, translate
 from tfcompress.rewriting.change import Change
 from tfcompress.rewriting.graph import Graph, Node, Tensor
 
@@ -36,7 +37,7 @@ def flatten(architecture: Architecture, keras_3: bool) -> tuple[Graph, list[Chan
       ModelError: calls go round in a circle, lead nowhere, or are of a kind that no
         plain layer can do.
     """
-    flattener = _Flattener(Graph(architecture.name), keras_3)
+    flattener = _Flattener(Graph(safe_name(architecture.name)), keras_3)
     graph = flattener.graph
     graph.outputs = flattener.run(architecture, None)
     if not all(isinstance(output, Tensor) for output in graph.outputs):

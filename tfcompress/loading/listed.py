@@ -24,17 +24,19 @@ from tfcompress import layers
 from tfcompress.layers.hard_swish import HardSigmoid, HardSwish
 
 _LAYERS = """
-Activation ActivityRegularization Add AlphaDropout Average AveragePooling1D
-AveragePooling2D BatchNormalization CenterCrop Concatenate Conv1D Conv1DTranspose Conv2D
-Conv2DTranspose Cropping1D Cropping2D Dense DepthwiseConv1D DepthwiseConv2D Dropout ELU
+Activation ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average
+AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization CenterCrop
+Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose
+Cropping1D Cropping2D Cropping3D Dense DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU
 Flatten GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D
-GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization Identity InputLayer
-LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum Multiply
-Normalization PReLU Permute RandomBrightness RandomContrast RandomCrop RandomFlip
-RandomHeight RandomRotation RandomTranslation RandomWidth RandomZoom ReLU RepeatVector
-Rescaling Reshape Resizing SeparableConv1D SeparableConv2D Softmax SpatialDropout1D
-SpatialDropout2D Subtract ThresholdedReLU UnitNormalization UpSampling1D UpSampling2D
-ZeroPadding1D ZeroPadding2D
+GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
+GroupNormalization Identity InputLayer LayerNormalization LeakyReLU MaxPooling1D
+MaxPooling2D MaxPooling3D Maximum Minimum Multiply Normalization PReLU Permute
+RandomBrightness RandomContrast RandomCrop RandomFlip RandomHeight RandomRotation
+RandomTranslation RandomWidth RandomZoom ReLU RepeatVector Rescaling Reshape Resizing
+SeparableConv1D SeparableConv2D Softmax SpatialDropout1D SpatialDropout2D
+SpatialDropout3D Subtract ThresholdedReLU UnitNormalization UpSampling1D UpSampling2D
+UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
 """
 _INITIALIZERS = """
 Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform
@@ -100,13 +102,13 @@ _QUANTIZATION = {
     "WeightQuantizer": "quantizers",
     "LayerQuantizeConfig": "configs",
 }
-_OUR_LAYERS = [
+_OUR_MODULES = [
     importlib.import_module(f"{layers.__name__}.{module.name}")
     for module in pkgutil.iter_modules(layers.__path__)
 ]
-_OURS = {
+OUR_LAYERS: dict[str, type] = {
     name: value
-    for module in _OUR_LAYERS
+    for module in _OUR_MODULES
     for name, value in vars(module).items()
     if isinstance(value, type) and value.__module__ == module.__name__
 }
@@ -141,16 +143,18 @@ def _our_class(name: str) -> type | None:
     if name in _QUANTIZATION:
         module = f"tfcompress.quantization.{_QUANTIZATION[name]}"
         return getattr(importlib.import_module(module), name, None)
-    return _OURS.get(name)
+    return OUR_LAYERS.get(name)
 
 
 def module_of(name: str, module: str) -> str:
-    """Returns where Keras exports a listed class; nothing for what it does not.
+    """Returns the module of a listed class; nothing for a class that is not listed.
 
     Args:
       name: of the class.
       module: where a file says that the class is; tells between two of one name.
     """
+    if name in OUR_LAYERS:
+        return OUR_LAYERS[name].__module__
     kinds = [kind for kind, part in _KERAS.items() if name in part]
     if len(kinds) > 1 and "initializers" in module:
         return "keras.initializers"

@@ -15,6 +15,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 
 from tfcompress.errors import ModelError
 from tfcompress.loading.listed import listed_class
+from tfcompress.loading.names import safe_name
 from tfcompress.loading.parts import CustomObjects, first_line, refusal
 
 _LIBRARIES = ("keras", "tf_keras")
@@ -98,7 +99,7 @@ def is_flat(model: keras.Model, given: CustomObjects) -> bool:
     Raises:
       ModelError: it holds a layer that cannot be made plain.
     """
-    flat = type(model).__name__ == "Functional"
+    flat = type(model).__name__ == "Functional" and not _is_odd(model)
     for layer in model.layers:
         kind = type(layer)
         if kind.__name__.startswith("PruneLowMagnitude"):
@@ -108,12 +109,32 @@ def is_flat(model: keras.Model, given: CustomObjects) -> bool:
             )
         nested = isinstance(layer, keras.Model)
         raw = kind.__name__ in ("TFOpLambda", "SlicingOpLambda", "CustomScaleLayer")
-        adapted = isinstance(layer, keras.layers.Normalization) and layer.weights
-        flat = flat and not nested and not raw and not adapted
+        flat = flat and not nested and not raw and not _has_odd_settings(layer)
         known = nested or raw or kind.__name__ in given or _listed(kind)
         if not known and _library(kind):
             raise refusal(layer.name, kind.__name__)
     return flat
+
+
+def _is_odd(model: keras.Model) -> bool:
+    """Returns whether its name, inputs or outputs are not a canonical model's."""
+    if safe_name(model.name) != model.name:
+        return True
+    named = [model._nested_inputs, model._nested_outputs]
+    if any(isinstance(ends, dict) for ends in named):
+        return True
+    return any(tensor.shape[0] is not None for tensor in model.inputs)
+
+
+def _has_odd_settings(layer: keras.layers.Layer) -> bool:
+    """Returns whether a plain layer is made otherwise when it is read anew."""
+    adapted = isinstance(layer, keras.layers.Normalization) and layer.weights
+    policy = layer._dtype_policy.name or ""
+    half = ("float" in policy or "half" in policy) and policy != "float32"
+    first = getattr(layer, "data_format", None) == "channels_first"
+    renamed = safe_name(layer.name) != layer.name
+    fails = type(layer).__name__ == "StochasticDepth"
+    return bool(adapted or half or first or renamed or fails)
 
 
 def _library(part: Any) -> bool:

@@ -37,6 +37,9 @@ from tfcompress.rewriting.change import Change
 from tfcompress.rewriting.graph import Graph
 from tfcompress.storage import atomic_path
 
+_NOT_ASKED = "check_outputs is off"
+_NO_ORIGINAL = "no original could be made of listed layers alone"
+
 
 class Loaded(NamedTuple):
     """A model and what was done to it while it was loaded.
@@ -44,10 +47,13 @@ class Loaded(NamedTuple):
     Attributes:
       model: the canonical model.
       changes: one for each layer that is not what the source has.
+      unchecked: why the outputs were not compared with the original's; None if they
+        were, or if the model is the source itself.
     """
 
     model: keras.Model
     changes: tuple[Change, ...] = ()
+    unchecked: str | None = None
 
 
 def load_model(
@@ -71,7 +77,7 @@ def load_model(
         that you trust, by name. A class is made by its `from_config`; it has to be one
         of tf_keras. Classes registered in this process are known, too.
       check_outputs: whether the outputs are compared with the original's, where this
-        can be made without running anything of the file.
+        can be made without running anything of the file; `load` tells where not.
       max_bytes: that the weights and the outputs of all layers for one image may take.
 
     Returns:
@@ -161,11 +167,14 @@ def _from_path(
 
     maker = Maker(trusted, file.keras_3)
     loaded = _assemble(file.config, maker, set_weights, file.num_values, max_bytes)
-    plain = not file.keras_3 and not loaded.changes
-    if check_outputs and not plain and not is_quantized(loaded.model.layers):
-        original = original_of(file, path, trusted)
-        if original is not None:
-            _check(loaded, original)
+    if not check_outputs:
+        return loaded._replace(unchecked=_NOT_ASKED)
+    if is_quantized(loaded.model.layers):
+        return loaded._replace(unchecked="it is quantized already")
+    original = original_of(file, path, trusted)
+    if original is None:
+        return loaded._replace(unchecked=_NO_ORIGINAL)
+    _check(loaded, original)
     return loaded
 
 
@@ -191,8 +200,11 @@ def _from_live(
         maker = Maker(trusted, not ours)
         config = config_of(model)
         loaded = _assemble(config, maker, set_weights, sum(values), max_bytes)
-    if check_outputs and loaded.model is not model:
-        _check(loaded, model)
+    if loaded.model is model:
+        return loaded
+    if not check_outputs:
+        return loaded._replace(unchecked=_NOT_ASKED)
+    _check(loaded, model)
     return loaded
 
 
@@ -219,7 +231,8 @@ def _assemble(
 
 
 def _check(loaded: Loaded, original: Any) -> None:
-    half = any("float32, from" in change.text for change in loaded.changes)
+    texts = [text for _, text in loaded.changes if "made float32" in text]
+    half = any("16" in text for text in texts)
     rewritten = {change.layer for change in loaded.changes}
     check_agreement(loaded.model, original, rewritten, half)
 

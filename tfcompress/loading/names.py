@@ -62,7 +62,9 @@ def safe_name(name: str) -> str:
       >>> safe_name("conv [1]")
       'conv__1_'
     """
-    name = re.sub(r"[^A-Za-z0-9_.\\/>-]", "_", name[:_MAX_LENGTH])
+    # A scope may hold a backslash or end with a >; a node of a function may not.
+    unfit = r"[^A-Za-z0-9_./>-]|>(?![A-Za-z0-9.])"
+    name = re.sub(unfit, "_", name[:_MAX_LENGTH])
     return name if re.match("[A-Za-z0-9.]", name) else f"layer{name}"
 
 

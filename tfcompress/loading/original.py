@@ -12,9 +12,14 @@ from tf_keras.src.applications import convnext, inception_resnet_v2
 
 from tfcompress.loading.architecture import symbol_of
 from tfcompress.loading.build import at_most
-from tfcompress.loading.listed import ACTIVATIONS, KERAS_3_ACTIVATIONS, module_of
+from tfcompress.loading.listed import (
+    ACTIVATIONS,
+    KERAS_3_ACTIVATIONS,
+    OUR_LAYERS,
+    module_of,
+)
 from tfcompress.loading.model_file import ModelFile
-from tfcompress.loading.operation_list import KERAS_3, TENSORFLOW
+from tfcompress.loading.operations.known import KERAS_3, TENSORFLOW
 from tfcompress.loading.parts import CustomObjects
 from tfcompress.loading.weights import PathStore
 
@@ -66,8 +71,14 @@ def original_of(file: ModelFile, path: Path, custom_objects: CustomObjects) -> A
         # What nested models declare of themselves was not heeded so far.
         with at_most(file.num_values):
             if file.keras_3:
-                return _of_keras_3(config, file)
-            return _of_tf_keras(config, file, path, custom_objects)
+                model = _of_keras_3(config, file)
+            else:
+                model = _of_tf_keras(config, file, path, custom_objects)
+        for layer in model._flatten_layers():
+            # A Normalization computes with what it derives from its weights.
+            if hasattr(layer, "finalize_state"):
+                layer.finalize_state()
+        return model
     # Keras cannot read all that it writes: a legacy file with an operation, say.
     except Exception:
         return None
@@ -79,7 +90,8 @@ def _of_tf_keras(
     from tf_keras.src.saving import saving_lib
 
     kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
-    with keras.saving.custom_object_scope(_APPLICATION_LAYERS | dict(custom_objects)):
+    known = _APPLICATION_LAYERS | OUR_LAYERS | dict(custom_objects)
+    with keras.saving.custom_object_scope(known):
         model = kind.from_config(config["config"])
     if file.by_path is not None:
         store = PathStore(file.by_path)

@@ -154,7 +154,7 @@ class Maker:
         if part is None:
             raise refusal(layer, str(kind))
         if kind == "InputLayer":
-            return _input(config, name or layer)
+            return self._input(config, name or layer)
         if kind.startswith("QuantizeWrapper"):
             config = config | {"layer": _as_wrapped(config)}
         arguments = {
@@ -163,6 +163,23 @@ class Maker:
         if name:
             arguments["name"] = name
         return self._construct(part, arguments, layer)
+
+    def _input(self, config: dict[str, Any], name: str) -> keras.layers.Layer:
+        shape = config.get("batch_shape") or config.get("batch_input_shape")
+        if isinstance(shape, dict):
+            shape = shape.get("items") or shape.get("config")
+        sizes = shape[1:] if isinstance(shape, list) else None
+        if sizes is None or not all(size is None or _is_size(size) for size in sizes):
+            raise ModelError(
+                f"input {name} has no sound shape; build the model, save it"
+            )
+        if config.get("sparse") or config.get("ragged"):
+            raise ModelError(f"input {name} is sparse or ragged; expected a dense one")
+        dtype = self._dtype(config.get("dtype") or "float32", name)
+        # A model for one size of batch could not be trained with another.
+        return keras.layers.InputLayer(
+            batch_input_shape=(None, *sizes), dtype=dtype, name=name
+        )
 
     def trusted(self, entry: dict[str, Any]) -> Any:
         """Returns the class of an entry if the caller gave or registered it."""
@@ -237,24 +254,6 @@ def refusal(layer: str, what: str) -> ModelError:
         "code of the file; replace the layer, or, if you trust the file, give "
         "load_model(path, custom_objects={name: class or function}) in Python, or "
         "--allow_unsafe on the command line"
-    )
-
-
-def _input(config: dict[str, Any], name: str) -> keras.layers.Layer:
-    shape = config.get("batch_shape") or config.get("batch_input_shape")
-    if isinstance(shape, dict):
-        shape = shape.get("items") or shape.get("config")
-    sizes = shape[1:] if isinstance(shape, list) else None
-    if sizes is None or not all(size is None or _is_size(size) for size in sizes):
-        raise ModelError(f"input {name} has no sound shape; build the model, save it")
-    if config.get("sparse") or config.get("ragged"):
-        raise ModelError(f"input {name} is sparse or ragged; expected a dense one")
-    dtype = config.get("dtype") or "float32"
-    if not isinstance(dtype, str) or "float" in dtype:
-        dtype = "float32"
-    # A model for one size of batch could not be trained with another.
-    return keras.layers.InputLayer(
-        batch_input_shape=(None, *sizes), dtype=dtype, name=name
     )
 
 

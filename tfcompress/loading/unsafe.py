@@ -13,6 +13,10 @@ import keras as keras_3
 import tf_keras as keras
 
 from tfcompress.errors import ModelError
+from tfcompress.loading.listed import listed_class
+
+# Raw operations, which become layers of the list.
+_RAW = ("TFOpLambda", "SlicingOpLambda", "CustomScaleLayer")
 
 
 def load_unsafe(path: str | Path) -> Any:
@@ -43,19 +47,18 @@ def load_unsafe(path: str | Path) -> Any:
 def trust_classes(path: str | Path) -> None:
     """Lets this process load what Keras itself can load of a file, such as Lambda.
 
-    The classes of its layers are registered under the names that the file has for
-    them, so `load_model` takes them from then on, and in files made from this one.
+    The classes of its layers that are not on the list, those of tf_keras too, are
+    registered under the names that the file has for them, so `load_model` takes them
+    from then on, and in files made from this one.
 
     Raises:
       ModelError: Keras cannot read the file, or its layers are Keras 3's.
     """
     for layer in _layers(load_unsafe(path)):
         kind = type(layer)
-        if kind is not keras.layers.Lambda and kind.__module__.startswith("tf_keras."):
+        if kind.__name__ in _RAW or listed_class(kind.__module__, kind.__name__, None):
             continue
         if not isinstance(layer, keras.layers.Layer):
-            if kind.__module__.startswith("keras.") and kind.__name__ != "Lambda":
-                continue
             raise ModelError(
                 f"cannot load {path}: layer {layer.name} is a {kind.__name__} of Keras "
                 "3, whose code does not run in tf_keras; replace it by plain layers"

@@ -13,11 +13,9 @@ from tf_keras.src.saving import saving_lib
 
 from tfcompress.errors import ModelError
 from tfcompress.loading.architecture import Architecture, Part
+from tfcompress.loading.listed import listed_class
 from tfcompress.loading.parts import first_line
 from tfcompress.rewriting.graph import Graph
-
-# Packages whose layers hold their weights themselves, in one known order.
-_PLAIN = ("tf_keras.", "tfcompress.", "tensorflow_model_optimization.")
 
 Arrays = Mapping[str, Sequence[np.ndarray]]
 
@@ -40,10 +38,10 @@ def set_by_path(architecture: Architecture, arrays: Arrays, keras_3: bool) -> No
         layer = part.specs[0].layer
         inner = {key for key in left if key == path or key.startswith(f"{path}/")}
         own = {key: left.pop(key) for key in inner}
-        if isinstance(layer, keras.layers.Wrapper):
+        if isinstance(layer, keras.layers.Wrapper) and _is_plain(layer):
             _assign(layer, _own_variables(layer), own.pop(path, ()))
             path, layer = f"{path}/layer", layer.layer
-        if type(layer).__module__.startswith(_PLAIN):
+        if _is_plain(layer):
             _assign(layer, _own_variables(layer), own.pop(path, ()))
         else:
             _set_custom(layer, path, own)
@@ -133,6 +131,12 @@ def store(graph: Graph) -> None:
 
 def _specs(part: Part) -> list[Any]:
     return list(part.model.specs()) if part.model else part.specs[:1]
+
+
+def _is_plain(layer: keras.layers.Layer) -> bool:
+    """Returns whether a layer holds its weights itself, in one known order."""
+    kind = type(layer)
+    return listed_class(kind.__module__, kind.__name__, None) is kind
 
 
 def _own_variables(layer: keras.layers.Layer) -> list[Any]:

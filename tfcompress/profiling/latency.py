@@ -1,7 +1,8 @@
-"""Latency of .tflite files: percentiles of one, and the ratio of two."""
+"""Latency of .tflite files: percentiles of one, and several against each other."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -88,11 +89,38 @@ def latency_ratio(
     Raises:
       ModelError: a file cannot be run.
     """
-    samples_a, samples_b = sample_times(
-        "ratio",
-        [path_a, path_b],
+    time_a, time_b = measure_together(
+        [path_a, path_b], num_threads, num_blocks=num_pairs, seconds=seconds
+    )
+    return time_a / time_b
+
+
+def measure_together(
+    paths: Sequence[str | Path],
+    num_threads: int = 1,
+    *,
+    num_blocks: int = 250,
+    seconds: float = 10.0,
+) -> list[float]:
+    """Times .tflite files against each other, in alternating blocks of about 1 ms.
+
+    Args:
+      paths: the files.
+      num_threads: LiteRT's, and the number of cores the process is held to.
+      num_blocks: of each file, at most.
+      seconds: after which no more are begun, once there are ten.
+
+    Returns:
+      Milliseconds that a run of each file takes: the tenth percentile of the blocks.
+
+    Raises:
+      ModelError: a file cannot be run.
+    """
+    samples = sample_times(
+        "alternate",
+        paths,
         num_threads=num_threads,
-        num_runs=num_pairs,
+        num_runs=num_blocks,
         seconds=seconds,
     )
-    return float(np.percentile(samples_a, 10) / np.percentile(samples_b, 10))
+    return [float(np.percentile(times, 10)) / 1e6 for times in samples]

@@ -36,10 +36,10 @@ def sample_times(
     """Returns nanoseconds a run, measured in a child process on cores of its own.
 
     Args:
-      task: `latency` of one file, or `ratio` of two in alternating blocks.
+      task: `latency` of one file, or `alternate`: blocks of several.
       paths: the files.
       num_threads: LiteRT's, and the number of cores the child is held to.
-      num_runs: runs, or pairs of blocks, at most.
+      num_runs: runs, or blocks of each file, at most.
       seconds: after which no more are begun, once there are ten.
 
     Raises:

@@ -123,9 +123,9 @@ def _time(invoke: Callable[[], None], num_runs: int) -> float:
     return (time.perf_counter_ns() - start) / num_runs
 
 
-def _warm_up(invoke: Callable[[], None]) -> float:
+def _warm_up(invoke: Callable[[], None], nanoseconds: int) -> float:
     """Returns nanoseconds a run, after runs enough for caches and clocks to settle."""
-    end = time.perf_counter_ns() + WARM_UP_NS
+    end = time.perf_counter_ns() + nanoseconds
     fastest = _time(invoke, 1)
     for _ in range(2):
         fastest = min(fastest, _time(invoke, 1))
@@ -139,7 +139,7 @@ def latency(job: dict[str, Any], replies: IO[bytes]) -> None:
     _pin(job["num_threads"])
     (path,) = job["paths"]
     model = Model(path, job["num_threads"], 1)
-    _warm_up(model.invoke)
+    _warm_up(model.invoke, WARM_UP_NS)
     end = time.perf_counter_ns() + job["seconds"] * 1e9
     samples: list[float] = []
     while len(samples) < job["num_runs"] and (
@@ -149,15 +149,16 @@ def latency(job: dict[str, Any], replies: IO[bytes]) -> None:
     replies.write(json.dumps(samples).encode())
 
 
-def ratio(job: dict[str, Any], replies: IO[bytes]) -> None:
-    """Replies with the nanoseconds a run of alternating short blocks of two files."""
+def alternate(job: dict[str, Any], replies: IO[bytes]) -> None:
+    """Replies with the nanoseconds a run of alternating short blocks of each file."""
     _pin(job["num_threads"])
     invokes = [Model(path, job["num_threads"], 1).invoke for path in job["paths"]]
-    num_runs = [max(1, int(BLOCK_NS / _warm_up(invoke))) for invoke in invokes]
+    warm_up = 2 * WARM_UP_NS // len(invokes)
+    num_runs = [max(1, int(BLOCK_NS / _warm_up(invoke, warm_up))) for invoke in invokes]
     end = time.perf_counter_ns() + job["seconds"] * 1e9
     shuffle = random.Random(0).shuffle
-    samples: list[list[float]] = [[], []]
-    order = [0, 1]
+    samples: list[list[float]] = [[] for _ in invokes]
+    order = list(range(len(invokes)))
     while len(samples[0]) < job["num_runs"] and (
         len(samples[0]) < MIN_RUNS or time.perf_counter_ns() < end
     ):
@@ -190,7 +191,7 @@ def main() -> int:
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     job = json.loads(sys.argv[1])
-    tasks = {"latency": latency, "ratio": ratio, "predict": predict}
+    tasks = {"latency": latency, "alternate": alternate, "predict": predict}
     try:
         tasks[job["task"]](job, replies)
         replies.close()

@@ -13,6 +13,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 )
 
 from tfcompress.errors import ModelError
+from tfcompress.layers.hard_swish import HardSwishGate
 from tfcompress.quantization.plan import Plan, make_plan
 from tfcompress.quantization.quantizers import ActivationQuantizer
 from tfcompress.rewriting.graph import Graph, LayerSpec, copy_layer
@@ -23,7 +24,10 @@ _KERNEL_RANK = 2
 
 
 def fake_quantize(
-    model: keras.Model, keep_float: Sequence[str] = (), preprocessing: str = "keep"
+    model: keras.Model,
+    keep_float: Sequence[str] = (),
+    preprocessing: str = "keep",
+    operators: str = "fast",
 ) -> keras.Model:
     """Returns a model that rounds where the int8 runtime will round.
 
@@ -35,17 +39,20 @@ def fake_quantize(
         runtime has no int8 operator for them.
       preprocessing: what becomes of a Rescaling or Normalization at the input; see
         `prepare_for_quantization`.
+      operators: "fast" or "builtin"; see there too.
 
     Raises:
       ModelError: a layer has no int8 operator and is not in `keep_float`.
     """
-    graph, plan = _plan(model, keep_float, preprocessing)
+    graph, plan = _plan(model, keep_float, preprocessing, operators)
     _quantize_inputs(graph, plan)
 
     def make(spec: LayerSpec) -> keras.layers.Layer:
         if isinstance(spec.layer, quantize_layer.QuantizeLayer):
             return spec.layer
         layer = copy_layer(spec)
+        if isinstance(layer, HardSwishGate):
+            layer.clips = False
         if spec.name not in plan.configs:
             return layer
         return quantize_wrapper.QuantizeWrapperV2(layer, plan.configs[spec.name])
@@ -54,14 +61,17 @@ def fake_quantize(
 
 
 def check_quantizable(
-    model: keras.Model, keep_float: Sequence[str] = (), preprocessing: str = "keep"
+    model: keras.Model,
+    keep_float: Sequence[str] = (),
+    preprocessing: str = "keep",
+    operators: str = "fast",
 ) -> None:
     """Raises what `fake_quantize` would raise, without building anything."""
-    _plan(model, keep_float, preprocessing)
+    _plan(model, keep_float, preprocessing, operators)
 
 
 def _plan(
-    model: keras.Model, keep_float: Sequence[str], preprocessing: str
+    model: keras.Model, keep_float: Sequence[str], preprocessing: str, operators: str
 ) -> tuple[Graph, Plan]:
     if any(isinstance(x, quantize_wrapper.QuantizeWrapper) for x in model.layers):
         raise ModelError(
@@ -69,7 +79,7 @@ def _plan(
             "QuantizationAware stage"
         )
     graph = Graph.from_model(model)
-    prepare_for_quantization(graph, preprocessing)
+    prepare_for_quantization(graph, preprocessing, operators)
     plan = make_plan(graph, keep_zeros=_sparse_layers(graph))
     _check_float(plan.unsupported, keep_float, model.name)
     return graph, plan
@@ -82,7 +92,12 @@ def _check_float(
     refused = {
         name: reason
         for name, reason in unsupported.items()
-        if not any(fnmatch.fnmatch(name, pattern) for pattern in keep_float)
+        # An activation inside a layer goes by the layer's name as well.
+        if not any(
+            fnmatch.fnmatch(name, pattern)
+            or fnmatch.fnmatch(name.removesuffix("_activation"), pattern)
+            for pattern in keep_float
+        )
     }
     if not refused:
         return

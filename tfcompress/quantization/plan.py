@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import tf_keras as keras
 
 from tfcompress.layers.channel_shuffle import ChannelShuffle
-from tfcompress.layers.hard_swish import HardSwish
+from tfcompress.layers.hard_swish import HardSwish, HardSwishGate
 from tfcompress.layers.slice import Slice
+from tfcompress.layers.window_average import BorderScale, WindowAverage
 from tfcompress.quantization.configs import LayerQuantizeConfig
 from tfcompress.quantization.quantizers import (
     ActivationQuantizer,
@@ -56,7 +57,10 @@ _COMPUTING = (
     layers.GlobalAveragePooling2D,
     layers.LeakyReLU,
     layers.PReLU,
+    BorderScale,
     HardSwish,
+    HardSwishGate,
+    WindowAverage,
 )
 _UNIT = (0.0, 255 / 256)
 _FIXED_RANGES = {"sigmoid": _UNIT, "softmax": _UNIT, "tanh": (-1.0, 127 / 128)}
@@ -219,6 +223,8 @@ def _config(
 def _fixed_range(layer: keras.layers.Layer) -> tuple[float, float] | None:
     if isinstance(layer, layers.Softmax):
         return _FIXED_RANGES["softmax"]
+    if isinstance(layer, HardSwishGate):
+        return (0.0, layer.BOUND)
     if isinstance(layer, layers.Activation):
         return _FIXED_RANGES.get(keras.activations.serialize(layer.activation))
     return None

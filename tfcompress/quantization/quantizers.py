@@ -99,7 +99,9 @@ class ActivationQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
 
 
 class FixedRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
-    """Rounds to the range that the runtime demands of an operator's output.
+    """Rounds to a range that is known, by demand of the runtime or by arithmetic.
+
+    What lies outside is cut off, also while ranges are observed.
 
     Args:
       low: value of the step -128.
@@ -126,7 +128,7 @@ class FixedRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
         """Returns `inputs`, rounded."""
         del training, weights, kwargs
         if _observer.get():
-            return inputs
+            return tf.clip_by_value(inputs, self.low, self.high)
         return tf.quantization.fake_quant_with_min_max_vars(
             inputs, self.low, self.high, NUM_BITS
         )

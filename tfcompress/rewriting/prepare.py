@@ -11,9 +11,11 @@ from tfcompress.rewriting.affine_layers import (
     fold_scale_through_multiply,
     merge_affine,
 )
+from tfcompress.rewriting.average_pooling import average_by_convolution
 from tfcompress.rewriting.change import Change
 from tfcompress.rewriting.conv1d import conv1d_to_conv2d
 from tfcompress.rewriting.graph import Graph
+from tfcompress.rewriting.hard_swish import split_hard_swish
 from tfcompress.rewriting.merges import split_merges
 from tfcompress.rewriting.preprocessing import (
     float_inputs,
@@ -26,9 +28,16 @@ _PREPROCESSING = {
     "fold": (merge_affine, fold_preprocessing),
     "input_scale": (remove_preprocessing, merge_affine),
 }
+# What the runtime has operators for that XNNPACK, its fast part, has not.
+_OPERATORS = {
+    "fast": (split_hard_swish, average_by_convolution),
+    "builtin": (),
+}
 
 
-def prepare_for_quantization(graph: Graph, preprocessing: str = "keep") -> list[Change]:
+def prepare_for_quantization(
+    graph: Graph, preprocessing: str = "keep", operators: str = "fast"
+) -> list[Change]:
     """Rewrites a canonical model to layers that integers can compute.
 
     Activations become layers; what scales and shifts channels is folded into a
@@ -42,23 +51,30 @@ def prepare_for_quantization(graph: Graph, preprocessing: str = "keep") -> list[
         kernel is then small by the same factor: not to be trained. "input_scale":
         they go; outputs are equal for an input of which `input_affine(graph)`, asked
         before, was computed outside.
+      operators: "fast": hard swish and average pooling become several layers, each of
+        which XNNPACK computes. "builtin": they stay, and become one operator each.
 
     Returns:
       What was done, in the order it was done.
 
     Raises:
-      InvalidArgumentError: the preprocessing does not allow for what is asked.
+      InvalidArgumentError: an unknown word, or preprocessing that cannot be folded.
     """
     if preprocessing not in _PREPROCESSING:
         raise InvalidArgumentError(
             f"preprocessing is {preprocessing!r}; expected one of "
             f"{', '.join(_PREPROCESSING)}"
         )
+    if operators not in _OPERATORS:
+        raise InvalidArgumentError(
+            f"operators is {operators!r}; expected one of {', '.join(_OPERATORS)}"
+        )
     rewrites = (
         float_inputs,
         split_merges,
         split_activations,
         expand_activations,
+        *_OPERATORS[operators],
         conv1d_to_conv2d,
         fold_affine_backward,
         *_PREPROCESSING[preprocessing],

@@ -5,8 +5,7 @@ from __future__ import annotations
 import tf_keras as keras
 from tf_keras.src.applications.convnext import StochasticDepth
 
-from tfcompress.rewriting.change import Change
-from tfcompress.rewriting.graph import Graph, Node
+from tfcompress.rewriting.graph import Node
 
 # They drop channels or values, at any scale alike.
 DROPOUTS = (
@@ -31,11 +30,3 @@ TRAINING_ONLY = (
 def is_training_only(node: Node) -> bool:
     """Returns whether a node passes its input through at inference."""
     return type(node.layer) in TRAINING_ONLY
-
-
-def drop_training_only(graph: Graph) -> list[Change]:
-    """Removes dropout, noise and random augmentation."""
-    dropped = [node for node in graph.nodes if is_training_only(node)]
-    for node in dropped:
-        graph.bypass(node)
-    return [Change(node.name, "removed: it is for training only") for node in dropped]

@@ -12,6 +12,7 @@ import tf_keras as keras
 
 from tfcompress.errors import InvalidArgumentError, TrainingError
 from tfcompress.run import Run
+from tfcompress.stages.rewinding import check_checkpoint, with_earlier_weights
 from tfcompress.stages.stage import clone_model, select_layers
 from tfcompress.training.fit import Fit
 from tfcompress.training.loop import train
@@ -24,7 +25,9 @@ _TOLERANCE = 0.005
 class Pruning(Fit):
     """Sets the smallest weights of each kernel to zero while training the rest.
 
-    Zeros make the compressed file smaller; LiteRT does not run faster for them.
+    Zeros make the compressed file smaller; LiteRT does not run faster for them. With
+    `rewind`, the zeros are chosen at once, all other weights go back to what they once
+    were, and are trained again while the zeros stay: a lottery ticket.
 
     Args:
       final_sparsity: share of zeros in every chosen kernel at the end, in (0, 1).
@@ -44,10 +47,14 @@ class Pruning(Fit):
       block_size: (height, width) of the blocks that live or die together; TF-MOT
         allows blocks on two-dimensional (dense) kernels only.
       sparsity_m_by_n: (m, n): m zeros in every n consecutive weights of an output.
+      rewind: the earlier weights: the name of a trained model of the recipe from which
+        this one was trained on (`Training(initial_weights=...)`), or the path of such a
+        `.keras` or `.h5` file. The schedule is not used then.
       epochs: 0 prunes once, by magnitude, without training.
 
     Raises:
       InvalidArgumentError: a value out of range, or no layer to prune.
+      ModelError: the model to rewind to is missing, or is not of this architecture.
       TrainingError: a kernel did not reach the sparsity asked for within 0.005 (or
         within half a weight, where a kernel has fewer than 100).
 
@@ -56,6 +63,8 @@ class Pruning(Fit):
 
     References:
       Zhu & Gupta, To prune, or not to prune, arXiv:1710.01878, equation 1.
+      Frankle & Carbin, The Lottery Ticket Hypothesis, arXiv:1803.03635, section 1;
+      Frankle et al., Stabilizing the Lottery Ticket Hypothesis, arXiv:1903.01611.
     """
 
     final_sparsity: float = 0.5
@@ -68,6 +77,7 @@ class Pruning(Fit):
     depthwise: bool = False
     block_size: tuple[int, int] = (1, 1)
     sparsity_m_by_n: tuple[int, int] | None = None
+    rewind: str | None = None
 
     provides: ClassVar[frozenset[str]] = frozenset({"sparsity"})
     destroys: ClassVar[frozenset[str]] = frozenset({"quantization"})
@@ -106,9 +116,8 @@ class Pruning(Fit):
                     f"Pruning.sparsity_m_by_n is {self.sparsity_m_by_n}; expected "
                     "(zeros, block) with 0 < zeros < block, such as (2, 4)"
                 )
-        if self.schedule == "polynomial" and (
-            self.early_stopping is not None or self.restore_best_weights
-        ):
+        is_gradual = self.schedule == "polynomial" and self.rewind is None
+        if is_gradual and (self.early_stopping or self.restore_best_weights):
             raise InvalidArgumentError(
                 "Pruning with the polynomial schedule cannot use early_stopping or "
                 "restore_best_weights: an earlier epoch is less sparse than asked; "
@@ -125,6 +134,7 @@ class Pruning(Fit):
     def check(self, model: keras.Model) -> None:
         """Raises InvalidArgumentError if a layer that is named cannot be pruned."""
         select_layers(model, self.layers, self.suits, self.exclude)
+        check_checkpoint(self.rewind)
 
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a pruned plain copy of `model`, without TF-MOT's wrappers."""
@@ -132,12 +142,12 @@ class Pruning(Fit):
         self._check_zeros_stay(model, names)
         clone = clone_model(model)
         wrapped = self._wrap(clone, names, run)
-        if self.epochs:
-            train(
-                wrapped, run, self, callbacks=[tfmot.sparsity.keras.UpdatePruningStep()]
-            )
-        else:
+        if self.rewind is not None or not self.epochs:
             _prune_once(wrapped)
+        if self.rewind is not None:
+            _rewind(wrapped, with_earlier_weights(model, self.rewind, run))
+            run.note(rewind=self.rewind)
+        train(wrapped, run, self, callbacks=[tfmot.sparsity.keras.UpdatePruningStep()])
         pruned = clone_model(model)
         pruned.set_weights(tfmot.sparsity.keras.strip_pruning(wrapped).get_weights())
         reached = self._check(pruned, names)
@@ -178,6 +188,11 @@ class Pruning(Fit):
         return keras.models.clone_model(clone, clone_function=wrap)
 
     def _schedule(self, run: Run) -> Any:
+        if self.rewind is not None:
+            # The masks are made at step 1, before training, and then stay.
+            return tfmot.sparsity.keras.ConstantSparsity(
+                self.final_sparsity, begin_step=0, end_step=1, frequency=1
+            )
         steps = self.epochs * run.data.steps_per_epoch(self.batch_size)
         if not steps:
             return tfmot.sparsity.keras.ConstantSparsity(
@@ -210,7 +225,8 @@ class Pruning(Fit):
             kernel = _kernel(layer).numpy()
             sparsity = float(np.mean(kernel == 0))
             kept = self.target_sparsity + self._tolerance(kernel)
-            if layer.name not in names and sparsity and self.epochs:
+            is_changed = self.epochs or self.rewind is not None
+            if layer.name not in names and sparsity and is_changed:
                 raise InvalidArgumentError(
                     f"layer {layer.name!r} has {sparsity:.1%} zeros, which training "
                     "would fill; add it to Pruning.layers, or prune with epochs=0"
@@ -252,6 +268,16 @@ def _prune_once(wrapped: keras.Model) -> None:
         if hasattr(layer, "pruning_obj"):
             layer.pruning_step.assign(1)  # m:n masks are made at step 1 only
             layer.pruning_obj.conditional_mask_update()
+            layer.pruning_obj.weight_mask_op()
+
+
+def _rewind(wrapped: keras.Model, earlier: keras.Model) -> None:
+    """Gives all weights earlier values, but those that are masked."""
+    for layer in wrapped.layers:
+        is_masked = hasattr(layer, "pruning_obj")
+        name = layer.layer.name if is_masked else layer.name
+        layer.set_weights(earlier.get_layer(name).get_weights())
+        if is_masked:
             layer.pruning_obj.weight_mask_op()
 
 

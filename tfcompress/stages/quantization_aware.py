@@ -34,6 +34,10 @@ class QuantizationAware(Fit):
         runtime has no int8 operator for them. The audit of the export names them.
       preprocessing: what becomes of a Rescaling or Normalization at the input: `keep`
         makes it an int8 layer of its own, `fold` puts it into the first convolution.
+      operators: `fast` writes hard swish and average pooling as operators that
+        XNNPACK, which runs int8 files on phones, boards and servers, has a kernel for;
+        `builtin` as LiteRT's own HARD_SWISH and AVERAGE_POOL_2D, for microcontrollers
+        and accelerators that take these.
       epochs: 0 only calibrates.
 
     Raises:
@@ -51,6 +55,7 @@ class QuantizationAware(Fit):
     num_calibration: int = 256
     keep_float: tuple[str, ...] = ()
     preprocessing: Literal["keep", "fold"] = "keep"
+    operators: Literal["fast", "builtin"] = "fast"
 
     provides: ClassVar[frozenset[str]] = frozenset({"quantization"})
     destroys: ClassVar[frozenset[str]] = frozenset({"quantization"})
@@ -68,15 +73,22 @@ class QuantizationAware(Fit):
                 f"QuantizationAware.preprocessing is {self.preprocessing!r}; expected "
                 "'keep' or 'fold'"
             )
+        if self.operators not in ("fast", "builtin"):
+            raise InvalidArgumentError(
+                f"QuantizationAware.operators is {self.operators!r}; expected 'fast' "
+                "or 'builtin'"
+            )
 
     def check(self, model: keras.Model) -> None:
         """Raises ModelError if a layer cannot be quantized and is not let off."""
-        check_quantizable(model, self.keep_float, self.preprocessing)
+        check_quantizable(model, self.keep_float, self.preprocessing, self.operators)
 
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a fake-quantized copy of `model`."""
         zeros = _zeros_by_layer(model)
-        quantized = fake_quantize(model, self.keep_float, self.preprocessing)
+        quantized = fake_quantize(
+            model, self.keep_float, self.preprocessing, self.operators
+        )
         sample = run.data.calibration(
             self.num_calibration, derive_seed(run.seed, "calibration")
         )

@@ -1,0 +1,118 @@
+"""What channel pruning costs in accuracy, and what it gains over a narrower network.
+
+Run: `python tests/benchmarks/channel_pruning_accuracy.py FILE [--seeds=3]`. On the full
+Fashion-MNIST, for a CIFAR-style ResNet and a MobileNetV2, each seed: trained; pruned to
+half and to a quarter of its multiply-accumulates and trained on; and a network of a
+quarter of them by uniform width, trained for as many steps in all. Each result is a
+line of FILE (JSON), written as soon as it is there; the same command goes on after a
+stop. At the end: a table, and exit code 1 if half the MACs cost more than 0.2 points in
+the mean.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tf_keras as keras
+
+import tfcompress as tfc
+
+MAX_DROP = 0.002
+EPOCHS, FINE_TUNING = 6, 4
+SHAPE, NUM_CLASSES = (28, 28, 1), 10
+# Widths at which a network has a quarter of the MACs of the first.
+NETWORKS = {
+    "resnet20": (lambda alpha: tfc.models.resnet20(SHAPE, NUM_CLASSES, alpha), 0.5),
+    "mobilenet_v2": (
+        lambda alpha: tfc.models.mobilenet_v2(
+            SHAPE, NUM_CLASSES, alpha, num_halvings=4
+        ),
+        0.4,
+    ),
+}
+
+
+def schedule(peak):
+    return {
+        "optimizer": "sgd",
+        "learning_rate": tfc.CosineDecay(peak, warmup_epochs=0.5),
+    }
+
+
+def measure(model, data, variant):
+    macs = tfc.profile(model).totals.macs
+    return {"variant": variant, "macs": macs, "top1": tfc.evaluate(model, data).top1}
+
+
+def variants(network, seed, data, folder):
+    """Yields what each variant of a network came to, the trained one first."""
+    build, narrow = NETWORKS[network]
+    run = tfc.Run(data=data, workdir=folder, seed=seed)
+    keras.utils.set_random_seed(seed)
+    model = tfc.Training(epochs=EPOCHS, **schedule(0.1))(build(1.0), run)
+    yield measure(model, data, variant="whole")
+    for variant, fraction in (("half", 0.5), ("quarter", 0.25)):
+        stage = tfc.ChannelPruning(
+            target={"macs": fraction},
+            importance="taylor",
+            epochs=FINE_TUNING,
+            **schedule(0.05),
+        )
+        yield measure(stage(model, run), data, variant=variant)
+    keras.utils.set_random_seed(seed)
+    train = tfc.Training(epochs=EPOCHS + FINE_TUNING, **schedule(0.1))
+    yield measure(train(build(narrow), run), data, variant="narrow")
+
+
+def table(rows):
+    """Prints each network's means; returns whether half the MACs cost too much."""
+    is_worse = False
+    for network in NETWORKS:
+        found = [row for row in rows if row["network"] == network]
+        whole = [row for row in found if row["variant"] == "whole"]
+        for variant in ("whole", "half", "quarter", "narrow"):
+            mine = [row for row in found if row["variant"] == variant]
+            if not mine:
+                continue
+            top1 = [row["top1"] for row in mine]
+            macs = np.mean([row["macs"] for row in mine])
+            share = macs / np.mean([row["macs"] for row in whole])
+            drop = np.mean([row["top1"] for row in whole[: len(mine)]]) - np.mean(top1)
+            is_worse |= variant == "half" and drop > MAX_DROP
+            print(
+                f"{network:14} {variant:8} {share:5.1%} of the MACs  top-1 "
+                f"{np.mean(top1):.2%} (from {min(top1):.2%} to {max(top1):.2%}, "
+                f"{len(mine)} seeds)  lost {100 * drop:+.2f} points"
+            )
+    return is_worse
+
+
+def main():
+    """Goes on with what is missing in the file; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    data = tfc.data.load("fashion_mnist")
+    lines = arguments.file.read_text().splitlines() if arguments.file.exists() else []
+    rows = [json.loads(line) for line in lines]
+    for seed in range(arguments.seeds):
+        for network in NETWORKS:
+            facts = {"network": network, "seed": seed}
+            done = [row for row in rows if facts.items() <= row.items()]
+            if len(done) == 4:
+                continue
+            rows = [row for row in rows if row not in done]
+            with tempfile.TemporaryDirectory() as folder:
+                for row in variants(network, seed, data, folder):
+                    rows.append(facts | row)
+                    text = "\n".join(json.dumps(row) for row in rows)
+                    arguments.file.write_text(text + "\n")
+    return int(table(rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
