@@ -51,7 +51,9 @@ def test_it_keeps_its_accuracy(tmp_path):
     quantized = stage(loaded, tfc.Run(data=data, workdir=tmp_path / "run"))
     artifact = tfc.export_tflite(quantized, tmp_path / "mine.tflite")
     assert not artifact.audit.float_ops
-    assert artifact.audit.ops["HARD_SWISH"] > 5 and artifact.audit.ops["MUL"] > 0
+    # Each hard swish is an ADD and a MUL.
+    ops = artifact.audit.ops
+    assert "HARD_SWISH" not in ops and min(ops["ADD"], ops["MUL"]) > 5
     after = tfc.evaluate(tmp_path / "mine.tflite", data).top1
     print(f"float {before:.4f} int8 {after:.4f}")
     assert after >= before - 0.005

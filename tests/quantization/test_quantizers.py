@@ -53,8 +53,11 @@ def test_an_observer_sees_values_that_pass_unrounded():
     with observing(lambda group, tensor: seen.append((group, tensor.numpy()))):
         passed = ActivationQuantizer("a")(values, False, bounds(0.0, 1.0))
         fixed = FixedRangeQuantizer(0.0, 1.0)(values, False, {})
+        cut = FixedRangeQuantizer(0.0, 0.1)(values, False, {})
     assert seen == [("a", values.numpy())]
     assert np.array_equal(passed, values) and np.array_equal(fixed, values)
+    # What comes after must be observed as it will be.
+    assert np.allclose(cut, [0.1])
 
 
 def test_a_sigmoid_has_steps_of_one_in_256():

@@ -5,6 +5,7 @@ import tiny
 
 import tfcompress as tfc
 from tfcompress.errors import InvalidArgumentError, ModelError
+from tfcompress.layers.hard_swish import HardSwish
 
 
 def run(tmp_path):
@@ -19,6 +20,23 @@ def test_calibration_takes_ranges_from_the_images(tmp_path):
     bounds = quantized.get_layer("quantize_input").quantizer_vars
     assert float(bounds["min"]) == 0.0
     assert float(bounds["max"]) == pytest.approx(pixels.max())
+
+
+def test_operators_are_those_asked_for(tmp_path):
+    image = keras.Input((8, 8, 1), name="image")
+    x = HardSwish(name="swish")(keras.layers.Conv2D(4, 3, name="conv")(image))
+    x = keras.layers.Flatten()(keras.layers.AveragePooling2D(3)(x))
+    model = keras.Model(image, keras.layers.Dense(3, name="logits")(x))
+    found = {}
+    for operators in ("fast", "builtin"):
+        stage = tfc.QuantizationAware(epochs=0, operators=operators)
+        quantized = stage(model, run(tmp_path))
+        audit = tfc.export_tflite(quantized, tmp_path / "model.tflite").audit
+        found[operators] = {*audit.ops} - {"CONV_2D", "RESHAPE", "FULLY_CONNECTED"}
+    assert found == {
+        "fast": {"ADD", "MUL", "DEPTHWISE_CONV_2D"},
+        "builtin": {"HARD_SWISH", "AVERAGE_POOL_2D"},
+    }
 
 
 def test_calibration_alone_changes_no_weight_and_hardly_an_output(tmp_path):
@@ -79,3 +97,5 @@ def test_wrong_setting_is_refused_at_once():
         tfc.QuantizationAware(num_calibration=0)
     with pytest.raises(InvalidArgumentError, match="preprocessing"):
         tfc.QuantizationAware(preprocessing="drop")
+    with pytest.raises(InvalidArgumentError, match="operators"):
+        tfc.QuantizationAware(operators="slow")
