@@ -214,7 +214,8 @@ def test_a_file_is_named(tmp_path):
         diagnose(tmp_path / "b.keras")
 
 
-def test_printing_shows_verdict_and_table(found):
+def test_printing_shows_verdict_and_table(found, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     text = str(found)
     assert text.startswith("mixed\n")
     assert all(row.name in text for row in found.rows)
