@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
 NUM_BITS = 8
+_NUM_STEPS = 2**NUM_BITS - 1
 _Observer = Callable[[str, tf.Tensor], None]
 _observer: ContextVar[_Observer | None] = ContextVar("observer", default=None)
 _frozen: ContextVar[bool] = ContextVar("frozen", default=False)
@@ -93,6 +95,10 @@ class ActivationQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
             inputs += tf.where(inputs <= middle, -nudge, nudge)
         return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high, NUM_BITS)
 
+    def step(self, weights: dict) -> float:
+        """Returns the size of a step, which is the scale of the tensor in the file."""
+        return float(weights["max"] - weights["min"]) / _NUM_STEPS
+
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments."""
         return {"group": self.group, "ties_away": self.ties_away}
@@ -133,6 +139,11 @@ class FixedRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
             inputs, self.low, self.high, NUM_BITS
         )
 
+    def step(self, weights: dict) -> float:
+        """Returns the size of a step; `weights` is empty."""
+        del weights
+        return (self.high - self.low) / _NUM_STEPS
+
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments."""
         return {"low": self.low, "high": self.high}
@@ -172,6 +183,10 @@ class WeightQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
         if self.keep_zeros:
             kernel *= tf.cast(tf.not_equal(kernel, 0.0), kernel.dtype)
         return self._round(kernel, self._bound(tf.stop_gradient(kernel)))
+
+    def step(self, kernel: tf.Variable) -> np.ndarray:
+        """Returns the size of a step, one for each output channel or one for all."""
+        return self._bound(tf.convert_to_tensor(kernel)).numpy() / (_NUM_STEPS // 2)
 
     def _bound(self, kernel: tf.Tensor) -> tf.Tensor:
         """Returns the largest absolute value, of each channel or of all."""

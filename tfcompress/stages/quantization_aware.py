@@ -10,6 +10,7 @@ import tf_keras as keras
 
 from tfcompress.errors import InvalidArgumentError, TrainingError
 from tfcompress.quantization.apply import check_quantizable, fake_quantize
+from tfcompress.quantization.biases import round_biases
 from tfcompress.quantization.calibration import calibrate
 from tfcompress.run import Run, derive_seed
 from tfcompress.training.fit import Fit
@@ -95,6 +96,7 @@ class QuantizationAware(Fit):
         calibrate(quantized, sample.images)
         if self.epochs:
             train(quantized, run, self)
+        round_biases(quantized)
         _check_zeros(quantized, zeros)
         run.note(calibration_indices=list(sample.indices))
         return quantized

@@ -1,0 +1,131 @@
+"""Biases of the fake-quantized model are those of the file, to the last step."""
+
+import numpy as np
+import pytest
+import tf_keras as keras
+from ai_edge_litert.interpreter import Interpreter
+
+import tfcompress as tfc
+from tfcompress.quantization.apply import fake_quantize
+from tfcompress.quantization.biases import round_biases
+from tfcompress.quantization.calibration import calibrate
+
+layers = keras.layers
+UNEVEN = keras.initializers.RandomNormal(seed=1)
+
+
+def norm(x, **options):
+    """A BatchNormalization none of whose weights is what Keras starts with."""
+    layer = layers.BatchNormalization(beta_initializer=UNEVEN, **options)
+    x = layer(x)
+    count = x.shape[-1]
+    layer.moving_mean.assign(np.linspace(-0.3, 0.4, count))
+    layer.moving_variance.assign(np.linspace(0.2, 3, count))
+    if layer.scale:
+        layer.gamma.assign(np.linspace(-1.5, 2, count))
+    return x
+
+
+# Each has a ReLU after it, so that only one tensor is rounded between the images and
+# the output.
+LAYERS = {
+    "conv": lambda x: layers.Conv2D(6, 3, bias_initializer=UNEVEN)(x),
+    "conv_norm": lambda x: norm(layers.Conv2D(6, 3, use_bias=False)(x)),
+    "conv_bias_norm": lambda x: norm(layers.Conv2D(6, 3, bias_initializer=UNEVEN)(x)),
+    "conv_norm_unscaled": lambda x: norm(layers.Conv2D(6, 3)(x), scale=False),
+    "depthwise": lambda x: norm(layers.DepthwiseConv2D(3, depth_multiplier=2)(x)),
+    "dense": lambda x: layers.Dense(6, bias_initializer=UNEVEN)(layers.Flatten()(x)),
+    "transposed": lambda x: layers.Conv2DTranspose(6, 3, bias_initializer=UNEVEN)(x),
+    "behind_a_pool": lambda x: layers.Conv2D(6, 1, bias_initializer=UNEVEN)(
+        layers.MaxPooling2D()(x)
+    ),
+    "behind_a_sigmoid": lambda x: layers.Conv2D(6, 1, bias_initializer=UNEVEN)(
+        layers.Activation("sigmoid")(x)
+    ),
+}
+
+
+@pytest.fixture(params=LAYERS)
+def quantized(request):
+    keras.utils.set_random_seed(0)
+    image = keras.Input((6, 6, 3))
+    model = keras.Model(image, layers.ReLU()(LAYERS[request.param](image)))
+    made = fake_quantize(model)
+    images = np.random.default_rng(0).uniform(-1, 1, (16, 6, 6, 3)).astype("float32")
+    calibrate(made, images)
+    return made, images
+
+
+def file_biases(path):
+    """Returns the int32 biases of the only layer that has some, times their scales."""
+    interpreter = Interpreter(str(path))
+    interpreter.allocate_tensors()
+    for tensor in interpreter.get_tensor_details():
+        scales = tensor["quantization_parameters"]["scales"]
+        if tensor["dtype"] == np.int32 and len(scales):
+            return interpreter.get_tensor(tensor["index"]) * scales, scales
+    raise AssertionError("no int32 bias in the file")
+
+
+def model_biases(model):
+    """Returns what the model adds to each channel, BatchNormalization included."""
+    for wrapper in model.layers:
+        layer = getattr(wrapper, "layer", wrapper)
+        if getattr(layer, "use_bias", None) is not None:
+            biases = layer.bias.numpy() if layer.use_bias else 0.0
+        if isinstance(layer, layers.BatchNormalization):
+            factor = 1 / np.sqrt(layer.moving_variance + layer.epsilon)
+            factor = factor * layer.gamma if layer.scale else factor
+            biases = (biases - layer.moving_mean) * factor + layer.beta
+    return np.asarray(biases)
+
+
+def test_the_model_has_the_biases_of_the_file(quantized, tmp_path):
+    model, _ = quantized
+    before = model_biases(model)
+    tfc.export_tflite(model, tmp_path / "before.tflite")
+    exact, scales = file_biases(tmp_path / "before.tflite")
+    assert np.abs(before - exact).max() > 0.1 * scales.min()
+    round_biases(model)
+    tolerance = {"rtol": 1e-6, "atol": 0.01 * scales.min()}
+    np.testing.assert_allclose(model_biases(model), exact, **tolerance)
+    tfc.export_tflite(model, tmp_path / "after.tflite")
+    np.testing.assert_array_equal(file_biases(tmp_path / "after.tflite")[0], exact)
+
+
+def test_rounding_twice_is_rounding_once(quantized):
+    model, _ = quantized
+    round_biases(model)
+    once = model_biases(model)
+    round_biases(model)
+    np.testing.assert_allclose(model_biases(model), once, rtol=1e-6, atol=1e-8)
+
+
+def test_a_gamma_of_zero_has_no_grid():
+    image = keras.Input((4, 4, 2))
+    model = keras.Model(image, norm(layers.Conv2D(3, 1)(image)))
+    model.layers[-1].gamma.assign([0.0, 1.0, -1.0])
+    made = fake_quantize(model)
+    calibrate(made, np.ones((2, 4, 4, 2), np.float32))
+    round_biases(made)
+    assert np.isfinite(model_biases(made)).all()
+
+
+def test_a_layer_without_a_bias_stays_as_it_is():
+    image = keras.Input((4, 4, 2))
+    made = fake_quantize(keras.Model(image, layers.Conv2D(3, 1, use_bias=False)(image)))
+    calibrate(made, np.ones((2, 4, 4, 2), np.float32))
+    before = made.get_weights()
+    round_biases(made)
+    for old, new in zip(before, made.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_layer_shared_by_inputs_of_two_scales_stays_as_it_is():
+    one, two = keras.Input((4, 4, 2)), keras.Input((4, 4, 2))
+    shared = layers.Conv2D(3, 1, bias_initializer=UNEVEN)
+    made = fake_quantize(keras.Model([one, two], [shared(one), shared(two)]))
+    calibrate(made, [np.ones((2, 4, 4, 2), "f"), np.full((2, 4, 4, 2), 3, "f")])
+    before = model_biases(made)
+    round_biases(made)
+    np.testing.assert_array_equal(model_biases(made), before)
