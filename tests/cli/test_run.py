@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import pytest
 
 import tfcompress
 from tfcompress.cli.main import main
+from tfcompress.cli.run import _with_data_dir
 
 RECIPE = """
 import tfcompress as tfc
@@ -128,6 +130,8 @@ def test_a_stopped_run_keeps_what_was_finished(tmp_path, recipe):
         'teachers={{"big": tfc.Teacher(model="{path}")}}',
         'model=tfc.Architecture("mobilenet_v1"), stages=(tfc.Training(epochs=1,'
         'objective=tfc.Distillation(teacher="{path}")),)',
+        'model=tfc.Architecture("mobilenet_v1"), stages=(tfc.Training(epochs=1,'
+        'initial_weights="{path}"),)',
     ],
 )
 def test_every_model_file_of_a_recipe_is_tried_before_the_run(capfd, tmp_path, names):
@@ -140,3 +144,25 @@ def test_every_model_file_of_a_recipe_is_tried_before_the_run(capfd, tmp_path, n
     line = error_of(capfd, words)
     assert line == f"error: {path} does not exist; expected a model file."
     assert not (tmp_path / "run").exists()
+
+
+def test_the_data_folder_counts_wherever_the_recipe_uses_that_data_set():
+    training = (tfcompress.Training(epochs=1),)
+    teacher = tfcompress.Teacher(model=tfcompress.Architecture("resnet8"))
+    recipe = tfcompress.Recipe(
+        data=tfcompress.Data("fashion_mnist", data_dir="old"),
+        teachers={
+            "plain": teacher,
+            "same": dataclasses.replace(teacher, data=tfcompress.Data("fashion_mnist")),
+            "other": dataclasses.replace(
+                teacher, data=tfcompress.Data("fashion_mnist_small")
+            ),
+        },
+        model=tfcompress.Architecture("mobilenet_v1"),
+        stages=training,
+    )
+    moved = _with_data_dir(recipe, "new")
+    assert moved.data.data_dir == "new"
+    assert moved.teachers["plain"].data is None
+    assert moved.teachers["same"].data.data_dir == "new"
+    assert moved.teachers["other"].data.data_dir is None

@@ -12,7 +12,7 @@ RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.py"))
 
 
 def test_there_are_recipes():
-    networks = ("mobilenet_v1", "mobilenet_v2")
+    networks = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small")
     networks += ("shufflenet_v1", "shufflenet_v2", "transfer")
     names = {"quickstart", *(f"{name}_fashion_mnist" for name in networks)}
     assert names <= {path.stem for path in RECIPES}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from absl import flags
 
@@ -100,7 +100,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
 
         recipe = load_recipe(recipe_file)
         if values.data_dir is not None:
-            recipe = recipe.override("data.data_dir", values.data_dir)
+            recipe = _with_data_dir(recipe, values.data_dir)
         if values.smoke:
             recipe = recipe.smoke()
         for path, text in overrides:
@@ -135,6 +135,18 @@ def _run_recipe(
     return report
 
 
+def _with_data_dir(recipe: Recipe, folder: str) -> Recipe:
+    """Returns a recipe that looks for its data set in `folder`, wherever it uses it."""
+    parts = {"data": recipe.data}
+    for name, teacher in recipe.teachers.items():
+        if teacher.data is not None:
+            parts[f"teachers.{name}.data"] = teacher.data
+    for path, data in parts.items():
+        if data.name == recipe.data.name:
+            recipe = recipe.override(f"{path}.data_dir", folder)
+    return recipe
+
+
 def _try_model_files(
     recipe: Recipe, recipe_file: Path, values: flags.FlagValues
 ) -> None:
@@ -142,14 +154,7 @@ def _try_model_files(
 
     What is harmless there is harmless here: loading runs nothing that a file brings.
     """
-    chains: list[Any] = [recipe, *recipe.teachers.values()]
-    objectives = [getattr(s, "objective", None) for c in chains for s in c.stages]
-    sources = {chain.model: None for chain in chains if isinstance(chain.model, str)}
-    for objective in objectives:
-        teacher = getattr(objective, "teacher", None)
-        if isinstance(teacher, str) and teacher not in recipe.teachers:
-            sources[teacher] = None
-    for source in sources:
+    for source in dict.fromkeys(recipe.model_files):
         call_on_model("try_to_load", source, values, str(recipe_file))
         if values.allow_unsafe:
             from tfcompress.loading.unsafe import trust_classes
