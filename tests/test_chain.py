@@ -9,6 +9,7 @@ import tfcompress as tfc
 from tfcompress.chain import Chain
 from tfcompress.errors import ModelError
 from tfcompress.loading import save_model
+from tfcompress.profiling import profile
 from tfcompress.storage import commit
 from tfcompress.training.progress import Progress
 
@@ -120,3 +121,18 @@ def test_complete_runs_what_is_missing_from_what_was_committed(tmp_path):
     pruned = subject.model_after(2)
     assert rows[1]["sparsity"] == pytest.approx(80 / (160 + 72))
     assert np.mean(pruned.get_layer("stem_conv").kernel.numpy() == 0) == 0.5
+
+
+def test_a_stage_that_removes_channels_is_timed_and_drawn(tmp_path):
+    stage = tfc.ChannelPruning(
+        target={"macs": 0.5}, epochs=0, round_to=1, min_channels=2
+    )
+    save_model(tiny.model(), tmp_path / "own.keras")
+    subject = chain(tmp_path, (stage,), source=str(tmp_path / "own.keras"))
+    (row,) = subject.complete(Progress(mode="silent"))
+    times = row["facts"]["latency_ms"]
+    assert times.keys() == {"before", "after"}
+    assert min(times.values()) > 0
+    picture = tmp_path / "stages" / "00_channel_pruning" / "channels.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert row["macs"] <= 0.5 * profile(tiny.model()).totals.macs

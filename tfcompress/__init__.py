@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tfcompress.profiling.channel_plots import plot_channels, plot_sensitivity
     from tfcompress.profiling.profile import profile
     from tfcompress.profiling.sensitivity import channel_sensitivity
+    from tfcompress.quantization.calibration import Calibration
     from tfcompress.recipe import Recipe, load_recipe
     from tfcompress.run import Run
     from tfcompress.stages import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Architecture",
     "Augmentation",
+    "Calibration",
     "ChannelPruning",
     "CosineDecay",
     "Data",
@@ -91,6 +93,7 @@ _HOMES = {
     "tfcompress.profiling.channel_plots": ("plot_channels", "plot_sensitivity"),
     "tfcompress.profiling.sensitivity": ("channel_sensitivity",),
     "tfcompress.ingredients": ("Architecture", "Teacher"),
+    "tfcompress.quantization.calibration": ("Calibration",),
     "tfcompress.recipe": ("Recipe", "load_recipe"),
     "tfcompress.run": ("Run",),
     "tfcompress.stages": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ from typing import Any
 import tf_keras as keras
 
 from tfcompress.data import check_model_fits
+from tfcompress.export import export_tflite
 from tfcompress.ingredients import Architecture, build_model
 from tfcompress.loading import load_model, save_model
 from tfcompress.profiling import profile
 from tfcompress.profiling.accuracy import accuracy, predict
+from tfcompress.profiling.channel_plots import plot_channels
+from tfcompress.profiling.latency import measure_together
 from tfcompress.run import Run, derive_seed
 from tfcompress.stages import Stage
 from tfcompress.storage import commit, file_facts, read_manifest
@@ -128,6 +132,11 @@ def _run_stage(
     seconds = time.monotonic() - started
     save_model(result, run.stage_dir / _MODEL)
     totals = profile(result).totals
+    if totals.macs != profile(model).totals.macs:
+        run.note(latency_ms=_float_latency(model, result))
+    if "channels" in run.facts:
+        figure = plot_channels(run.facts["channels"])
+        figure.savefig(run.stage_dir / "channels.png")
     top = accuracy(predict(result, run.data), run.data.test.labels)
     row = {
         "name": run.stage,
@@ -145,6 +154,16 @@ def _run_stage(
     shutil.rmtree(run.stage_dir / "checkpoints", ignore_errors=True)
     commit(run.stage_dir, {"row": row, "source": source})
     return row
+
+
+def _float_latency(before: keras.Model, after: keras.Model) -> dict[str, float]:
+    """Returns the milliseconds of two models as float32 files, timed together."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("before.tflite", "after.tflite")]
+        for model, path in zip((before, after), paths, strict=True):
+            export_tflite(model, path, quantization="float32")
+        times = measure_together(paths)
+    return dict(zip(("before", "after"), times, strict=True))
 
 
 def _snake_case(name: str) -> str:

@@ -22,6 +22,7 @@ from tfcompress.ingredients import (
     named_models,
 )
 from tfcompress.overrides import replace_at
+from tfcompress.quantization.calibration import Calibration
 from tfcompress.serialization import decode, encode
 from tfcompress.stages import (
     ChannelPruning,
@@ -199,6 +200,7 @@ _PARTS = {
     for part in (
         Architecture,
         Augmentation,
+        Calibration,
         CosineDecay,
         Data,
         Distillation,

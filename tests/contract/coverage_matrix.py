@@ -195,7 +195,7 @@ def cover(name, generation, with_tfmot=True):
             epochs=1,
             batch_size=8,
             learning_rate=1e-6,
-            num_calibration=NUM_IMAGES,
+            calibration=tfc.Calibration(num_images=NUM_IMAGES),
             keep_float=FLOAT_LAYERS.get(name, ()),
         )
         quantized = row.attempt("qat", lambda: stage(model, run))

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 
@@ -97,3 +98,24 @@ def test_markdown_shows_figures_and_escapes_names():
     assert "| cpu | not known |" in text
     assert "| CONV\\_2D | 3 |" in text
     assert "does not run faster" in text
+
+
+def test_markdown_shows_what_was_removed():
+    whole = report()
+    facts = {
+        "reached": {"macs": 0.4975, "params": 0.31},
+        "latency_ms": {"before": 2.0, "after": 1.25},
+        "channels": {"a_conv": [32, 8], "b_conv": [16, 16]},
+        "dropped": ["stage2_block*"],
+    }
+    row = {**whole.stages[0], "name": "01_channel_pruning", "facts": facts}
+    text = dataclasses.replace(whole, stages=[*whole.stages, row]).to_markdown()
+    assert "## What 01\\_channel\\_pruning removed" in text
+    assert "## What 00" not in text
+    assert (
+        "Kept: 49.8% of macs, 31.0% of params. As float32 files, timed in alternation: "
+        "2 ms before, 1.25 ms after, 1.6x faster. Blocks dropped: stage2\\_block\\*."
+    ) in text
+    assert "![channels](stages/01_channel_pruning/channels.png)" in text
+    assert "| a\\_conv | 32 | 8 | 25% |" in text
+    assert "| b\\_conv | 16 | 16 | 100% |" in text

@@ -93,8 +93,6 @@ def test_a_quantized_model_is_not_quantized_again(tmp_path):
 
 
 def test_wrong_setting_is_refused_at_once():
-    with pytest.raises(InvalidArgumentError, match="num_calibration"):
-        tfc.QuantizationAware(num_calibration=0)
     with pytest.raises(InvalidArgumentError, match="preprocessing"):
         tfc.QuantizationAware(preprocessing="drop")
     with pytest.raises(InvalidArgumentError, match="operators"):

@@ -96,6 +96,7 @@ class Report:
                 "## What each stage cost and gained",
                 _table(_STAGE_COLUMNS, [_stage_row(row) for row in self.stages]),
                 _SPARSITY_NOTE,
+                *(part for row in self.stages for part in _removal_parts(row)),
                 "## What is in the file",
                 _table(("operator", "count"), self.artifact["ops"].items()),
                 self._promises(),
@@ -161,6 +162,34 @@ def _stage_row(row: Mapping[str, Any]) -> tuple[Any, ...]:
         f"{row['sparsity']:.1%}",
         row["macs"],
     )
+
+
+def _removal_parts(row: Mapping[str, Any]) -> list[str]:
+    """Returns what a stage that removed something has to show; nothing for others."""
+    facts = row.get("facts", {})
+    if "reached" not in facts:
+        return []
+    text = "Kept: "
+    text += ", ".join(
+        f"{part:.1%} of {kind}" for kind, part in facts["reached"].items()
+    )
+    if times := facts.get("latency_ms"):
+        ratio = _times(times["before"] / times["after"], "faster", "slower")
+        text += (
+            f". As float32 files, timed in alternation: {times['before']:.3g} ms "
+            f"before, {times['after']:.3g} ms after, {ratio}"
+        )
+    if dropped := facts.get("dropped"):
+        text += f". Blocks dropped: {_cell(', '.join(dropped))}"
+    parts = [f"## What {_cell(row['name'])} removed", f"{text}."]
+    if channels := facts.get("channels"):
+        layers = [
+            (name, before, after, f"{after / before:.0%}")
+            for name, (before, after) in channels.items()
+        ]
+        parts.append(f"![channels](stages/{row['name']}/channels.png)")
+        parts.append(_table(("layer", "channels", "kept", "share"), layers))
+    return parts
 
 
 def _milliseconds(latency: Mapping[str, float]) -> str:

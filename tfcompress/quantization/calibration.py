@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 import tensorflow as tf
@@ -13,29 +14,126 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
     quantize_wrapper,
 )
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.quantization.quantizers import ActivationQuantizer, observing
+from tfcompress.quantization.ranges import mse_range, percentile_range
 
+Method = Literal["min_max", "moving_average", "percentile", "mse"]
+_Range = tuple[float, float]
 # What a layer that gives zeros only gets, lest its scale be 0.
 _MIN_WIDTH = 1e-6
+_NUM_BINS = 2048
 
 
-def calibrate(model: keras.Model, images: Any, batch_size: int = 128) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """How the range of each activation is chosen from images.
+
+    Args:
+      method: `mse` weighs what is cut off against what is rounded, and takes the least
+        squared error; `min_max` holds every value seen; `moving_average` averages the
+        extremes of the batches; `percentile` leaves rare values out.
+      num_images: training images to look at.
+      percentile: in (50, 100]: share of the values, in percent, that is not above a
+        range, and that is not below it; for `percentile`.
+      momentum: in [0, 1): weight of the batches before, for `moving_average`.
+      batch_size: images in one forward pass.
+
+    Raises:
+      InvalidArgumentError: a value out of range.
+
+    Example:
+      >>> stage = tfc.QuantizationAware(calibration=tfc.Calibration(num_images=1024))
+
+    References:
+      Krishnamoorthi, Quantizing deep convolutional networks for efficient inference,
+      arXiv:1806.08342; Wu et al., Integer Quantization for Deep Learning Inference,
+      arXiv:2004.09602, section 3.3.
+    """
+
+    method: Method = "mse"
+    num_images: int = 256
+    percentile: float = 99.99
+    momentum: float = 0.9
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        """Checks the values."""
+        if self.method not in get_args(Method):
+            self._refuse("method", f"one of {', '.join(get_args(Method))}")
+        for name in ("num_images", "batch_size"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                self._refuse(name, "a whole number of 1 or more")
+        if not 50 < self.percentile <= 100:
+            self._refuse("percentile", "a number above 50, at most 100")
+        if not 0 <= self.momentum < 1:
+            self._refuse("momentum", "a number from 0, below 1")
+
+    def _refuse(self, name: str, expected: str) -> None:
+        raise InvalidArgumentError(
+            f"Calibration.{name} is {getattr(self, name)!r}; expected {expected}"
+        )
+
+
+def calibrate(
+    model: keras.Model, images: Any, calibration: Calibration | None = None
+) -> None:
     """Sets every activation range of `model` in place, without training it.
 
-    A range runs from the smallest to the largest value seen in any tensor of its
-    group, and holds 0. BatchNorm statistics are not touched.
+    Each range holds 0, and the tensors of one group have one range. BatchNorm
+    statistics are not touched.
 
     Args:
       model: what `fake_quantize` returned.
       images: float array `(num_images, height, width, channels)`, or a list of one
         array an input.
-      batch_size: images in one forward pass.
+      calibration: how; its `num_images` is not looked at.
 
     Raises:
       ModelError: an activation is NaN or infinite.
     """
-    seen: dict[str, tuple[float, float]] = {}
+    calibration = calibration or Calibration()
+    batches = _batches(images, calibration.batch_size)
+    if calibration.method == "moving_average":
+        ranges = _moving_averages(model, batches, calibration.momentum)
+    else:
+        ranges = _extremes(model, batches)
+    if calibration.method in ("percentile", "mse"):
+        counts = _histograms(model, batches, ranges)
+        for group, (low, high) in ranges.items():
+            edges = np.linspace(low, high, _NUM_BINS + 1)
+            ranges[group] = (
+                mse_range(counts[group], edges)
+                if calibration.method == "mse"
+                else percentile_range(counts[group], edges, calibration.percentile)
+            )
+    for quantizer, bounds in _activation_quantizers(model):
+        low, high = ranges[quantizer.group]
+        bounds["min"].assign(low)
+        bounds["max"].assign(max(high, low + _MIN_WIDTH))
+
+
+def _batches(images: Any, size: int) -> list[Any]:
+    """Returns what the model is called with, one item a batch."""
+    if not isinstance(images, list):
+        images = [images]
+    starts = range(0, len(images[0]), size)
+    batches = [[array[start : start + size] for array in images] for start in starts]
+    return [batch if len(batch) > 1 else batch[0] for batch in batches]
+
+
+def _show(
+    model: keras.Model, batches: Sequence[Any], observer: Callable[[str, Any], None]
+) -> None:
+    """Shows the tensors of all batches, as they are before rounding, to an observer."""
+    with observing(observer):
+        for batch in batches:
+            model(batch, training=False)
+
+
+def _extremes(model: keras.Model, batches: Sequence[Any]) -> dict[str, _Range]:
+    """Returns the smallest and the largest value of each group, and 0."""
+    seen: dict[str, _Range] = {}
 
     def observe(group: str, tensor: tf.Tensor) -> None:
         low, high = seen.get(group, (0.0, 0.0))
@@ -47,15 +145,38 @@ def calibrate(model: keras.Model, images: Any, batch_size: int = 128) -> None:
             )
         seen[group] = min(low, values[0]), max(high, values[1])
 
-    inputs = images if isinstance(images, list) else [images]
-    with observing(observe):
-        for start in range(0, len(inputs[0]), batch_size):
-            batch = [array[start : start + batch_size] for array in inputs]
-            model(batch if len(batch) > 1 else batch[0], training=False)
-    for quantizer, bounds in _activation_quantizers(model):
-        low, high = seen[quantizer.group]
-        bounds["min"].assign(low)
-        bounds["max"].assign(max(high, low + _MIN_WIDTH))
+    _show(model, batches, observe)
+    return seen
+
+
+def _moving_averages(
+    model: keras.Model, batches: Sequence[Any], momentum: float
+) -> dict[str, _Range]:
+    """Returns the extremes of the batches, the later ones counting most."""
+    averages: dict[str, _Range] = {}
+    for batch in batches:
+        for group, (low, high) in _extremes(model, [batch]).items():
+            old = averages.get(group, (low, high))
+            averages[group] = (
+                momentum * old[0] + (1 - momentum) * low,
+                momentum * old[1] + (1 - momentum) * high,
+            )
+    return averages
+
+
+def _histograms(
+    model: keras.Model, batches: Sequence[Any], ranges: dict[str, _Range]
+) -> dict[str, np.ndarray]:
+    """Returns how many values of each group each part of its range holds."""
+    counts = {group: np.zeros(_NUM_BINS, np.int64) for group in ranges}
+
+    def observe(group: str, tensor: tf.Tensor) -> None:
+        low, high = ranges[group]
+        bounds = [low, max(high, low + _MIN_WIDTH)]
+        counts[group] += tf.histogram_fixed_width(tensor, bounds, _NUM_BINS).numpy()
+
+    _show(model, batches, observe)
+    return counts
 
 
 def _activation_quantizers(

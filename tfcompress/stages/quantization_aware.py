@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ import tf_keras as keras
 from tfcompress.errors import InvalidArgumentError, TrainingError
 from tfcompress.quantization.apply import check_quantizable, fake_quantize
 from tfcompress.quantization.biases import round_biases
-from tfcompress.quantization.calibration import calibrate
+from tfcompress.quantization.calibration import Calibration, calibrate
 from tfcompress.run import Run, derive_seed
 from tfcompress.training.fit import Fit
 from tfcompress.training.loop import train
@@ -29,8 +29,8 @@ class QuantizationAware(Fit):
     stage has to be last.
 
     Args:
-      num_calibration: number of training images from which the activation ranges are
-        taken before training; the ranges then stay.
+      calibration: how the activation ranges are taken from training images, before
+        training; the ranges then stay.
       keep_float: shell-style patterns of layers that may compute in float, where the
         runtime has no int8 operator for them. The audit of the export names them.
       preprocessing: what becomes of a Rescaling or Normalization at the input: `keep`
@@ -53,7 +53,7 @@ class QuantizationAware(Fit):
       Integer-Arithmetic-Only Inference, arXiv:1712.05877, section 3.
     """
 
-    num_calibration: int = 256
+    calibration: Calibration = field(default_factory=Calibration)
     keep_float: tuple[str, ...] = ()
     preprocessing: Literal["keep", "fold"] = "keep"
     operators: Literal["fast", "builtin"] = "fast"
@@ -64,11 +64,6 @@ class QuantizationAware(Fit):
     def __post_init__(self) -> None:
         """Checks the values that `Fit` does not know."""
         super().__post_init__()
-        if self.num_calibration < 1:
-            raise InvalidArgumentError(
-                f"QuantizationAware.num_calibration is {self.num_calibration}; "
-                "expected at least 1 image"
-            )
         if self.preprocessing not in ("keep", "fold"):
             raise InvalidArgumentError(
                 f"QuantizationAware.preprocessing is {self.preprocessing!r}; expected "
@@ -91,9 +86,9 @@ class QuantizationAware(Fit):
             model, self.keep_float, self.preprocessing, self.operators
         )
         sample = run.data.calibration(
-            self.num_calibration, derive_seed(run.seed, "calibration")
+            self.calibration.num_images, derive_seed(run.seed, "calibration")
         )
-        calibrate(quantized, sample.images)
+        calibrate(quantized, sample.images, self.calibration)
         if self.epochs:
             train(quantized, run, self)
         round_biases(quantized)
