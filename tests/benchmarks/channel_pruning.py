@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from without_amx import withhold_amx
 
 import tfcompress as tfc
 from tfcompress.channels.families import Limits
@@ -68,7 +69,10 @@ def main():
     parser.add_argument("--macs", type=float, default=0.5)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--folder", help="keeps the files")
+    parser.add_argument("--no-amx", action="store_true", help="as on other processors")
     options = parser.parse_args()
+    if options.no_amx:
+        withhold_amx()
     folder = Path(options.folder or tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
     lowest = np.inf

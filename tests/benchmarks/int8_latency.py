@@ -1,6 +1,6 @@
 """How much faster the int8 file of an architecture is than its float32 file.
 
-    python tests/benchmarks/int8_latency.py [ARCHITECTURE ...] [--size=96]
+    python tests/benchmarks/int8_latency.py [ARCHITECTURE ...] [--size=96] [--no-amx]
 
 Each network is built untrained with 10 classes, its weights are made realistic (scales
 that XNNPACK refuses would tell nothing), and it goes through QuantizationAware twice:
@@ -21,6 +21,7 @@ from ai_edge_litert.interpreter import Interpreter
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import realistic
+from without_amx import withhold_amx
 
 import tfcompress as tfc
 from tfcompress.profiling.latency import measure_together
@@ -87,7 +88,10 @@ def main():
     parser.add_argument("names", nargs="*", default=NAMES, metavar="ARCHITECTURE")
     parser.add_argument("--size", type=int, default=96, help="side of the picture")
     parser.add_argument("--seconds", type=float, default=15, help="for a network")
+    parser.add_argument("--no-amx", action="store_true", help="as on other processors")
     arguments = parser.parse_args()
+    if arguments.no_amx:
+        withhold_amx()
     print(f"{'':20} {'operators':10} {'float32':>9} {'int8':>9} {'ratio':>6}  outside")
     for name in arguments.names:
         with tempfile.TemporaryDirectory() as folder:
