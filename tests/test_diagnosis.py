@@ -159,6 +159,16 @@ def test_an_open_size_is_told_and_the_advice_holds():
     assert "open" not in diagnose(model).verdict
 
 
+def test_what_no_file_can_hold_has_a_no_in_both_columns():
+    image = layers.Input((8, 8, 3))
+    x = layers.UpSampling2D(2, interpolation="bicubic", name="up")(image)
+    x = layers.Conv2D(2, 3)(layers.Dropout(0.5, name="drop")(x, training=True))
+    found = diagnose(keras.Model(image, x))
+    for name, reason in (("up", "in float neither"), ("drop", "training=True")):
+        answers = row(found, name).qat, row(found, name).int8_export
+        assert all(a.startswith("no: ") and reason in a for a in answers)
+
+
 def test_what_was_not_compared_is_told(tmp_path):
     model = tiny.model()
     assert diagnose(model).unchecked is None

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from tfcompress.data import Augmentation, Data
     from tfcompress.diagnosis import diagnose
     from tfcompress.errors import TfcompressError
-    from tfcompress.export import Export, audit_tflite, export_tflite
+    from tfcompress.export import (
+        Export,
+        audit_tflite,
+        check_micro,
+        export_c_array,
+        export_tflite,
+        slim_tflite,
+    )
     from tfcompress.ingredients import Architecture, Teacher
     from tfcompress.loading import load_model, save_model
     from tfcompress.pipeline import run_recipe
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
     from tfcompress.profiling.profile import profile
     from tfcompress.profiling.sensitivity import channel_sensitivity
     from tfcompress.quantization.calibration import Calibration
+    from tfcompress.quantization.strip import strip_quantization
     from tfcompress.recipe import Recipe, load_recipe
     from tfcompress.run import Run
     from tfcompress.stages import (
@@ -63,9 +71,11 @@ __all__ = [
     "Training",
     "audit_tflite",
     "channel_sensitivity",
+    "check_micro",
     "data",
     "diagnose",
     "evaluate",
+    "export_c_array",
     "export_tflite",
     "load_model",
     "load_recipe",
@@ -76,6 +86,8 @@ __all__ = [
     "run_as_script",
     "run_recipe",
     "save_model",
+    "slim_tflite",
+    "strip_quantization",
 ]
 
 # Where each name lives. Resolved on first use: TensorFlow takes seconds to import,
@@ -85,13 +97,17 @@ _HOMES = {
     "tfcompress.data": ("Augmentation", "Data"),
     "tfcompress.diagnosis": ("diagnose",),
     "tfcompress.errors": ("TfcompressError",),
-    "tfcompress.export": ("Export", "audit_tflite", "export_tflite"),
+    "tfcompress.export": (
+        *("Export", "audit_tflite", "check_micro", "export_c_array"),
+        *("export_tflite", "slim_tflite"),
+    ),
     "tfcompress.loading": ("load_model", "save_model"),
     "tfcompress.pipeline": ("run_recipe",),
     "tfcompress.profiling": ("profile",),
     "tfcompress.profiling.accuracy": ("evaluate",),
     "tfcompress.profiling.channel_plots": ("plot_channels", "plot_sensitivity"),
     "tfcompress.profiling.sensitivity": ("channel_sensitivity",),
+    "tfcompress.quantization.strip": ("strip_quantization",),
     "tfcompress.ingredients": ("Architecture", "Teacher"),
     "tfcompress.quantization.calibration": ("Calibration",),
     "tfcompress.recipe": ("Recipe", "load_recipe"),

@@ -211,7 +211,7 @@ def _quantized(model: keras.Model) -> dict[str, str]:
     texts = explain(model)
     for layer in layers:
         text = texts.get(layer.name, NOTHING_TO_DO)
-        if isinstance(layer, TRAINING_ONLY):
+        if isinstance(layer, TRAINING_ONLY) and not text.startswith("no: "):
             text = NOTHING_TO_DO
         if not (_is_plain(text) or text.startswith("rewritten")):
             text = f"rewritten: {text}"

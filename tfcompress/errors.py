@@ -37,6 +37,17 @@ class ModelError(TfcompressError, ValueError):
     """A model or model file cannot be read, is not trusted, or does not fit."""
 
 
+class ModelNotFoundError(ModelError):
+    """There is no model at a path.
+
+    Args:
+      path: as the user gave it.
+    """
+
+    def __init__(self, path: object):
+        super().__init__(f"{path} does not exist; expected a model file.")
+
+
 class RecipeError(TfcompressError, ValueError):
     """A recipe is missing, malformed, or asks for an impossible order."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from tfcompress.errors import (
     PromiseNotMetError,
     WorkdirError,
 )
-from tfcompress.export import Artifact, export_tflite
+from tfcompress.export import Artifact, Export, export_tflite
 from tfcompress.profiling import profile
 from tfcompress.profiling.accuracy import accuracy, agreement, predict
 from tfcompress.profiling.environment import environment
@@ -163,14 +163,9 @@ def _train(
 
 
 def _export(recipe: Recipe, model: keras.Model, path: Path, data: Dataset) -> Artifact:
-    return export_tflite(
-        model,
-        path,
-        data,
-        recipe.export.quantization,
-        recipe.export.num_calibration,
-        derive_seed(recipe.seed, "calibration"),
-    )
+    seed = derive_seed(recipe.seed, "calibration")
+    options = {part.name: getattr(recipe.export, part.name) for part in fields(Export)}
+    return export_tflite(model, path, data, seed=seed, **options)
 
 
 def _baseline_facts(

@@ -174,3 +174,16 @@ def test_wrong_arguments_are_refused():
             data.batches("test", wrong)
         with pytest.raises(InvalidArgumentError, match="num_samples="):
             data.calibration(wrong)
+
+
+def test_pixels_come_in_the_range_that_the_model_expects():
+    unit = make(AUGMENTATION)
+    wide = replace(unit, value_range=(-1.0, 3.0))
+    pairs = [*zip(take(unit, 16, 4), take(wide, 16, 4), strict=True)]
+    pairs += zip(unit.batches("test", 16), wide.batches("test", 16), strict=True)
+    for (images, labels), (others, same) in pairs:
+        np.testing.assert_allclose(others, 4 * np.asarray(images) - 1, atol=1e-6)
+        np.testing.assert_array_equal(labels, same)
+    images, others = (x.calibration(8).images for x in (unit, wide))
+    np.testing.assert_allclose(others, 4 * images - 1, atol=1e-6)
+    assert unit.fingerprint != wide.fingerprint

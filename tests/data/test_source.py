@@ -95,3 +95,16 @@ def test_classes_are_kept_in_order_and_numbered_anew():
 def test_classes_that_are_no_choice_are_refused(classes):
     with pytest.raises(InvalidArgumentError, match="which are 0 to 9"):
         Data("fashion_mnist_small", classes=classes).load()
+
+
+def test_the_range_of_pixels_is_a_setting():
+    options = {"num_train": 30, "num_test": 30}
+    loaded = Data("fashion_mnist_small", value_range=(0, 255), **options).load()
+    images, _ = next(iter(loaded.batches("test", 30)))
+    assert (images.numpy().min(), images.numpy().max()) == (0, 255)
+
+
+@pytest.mark.parametrize("wrong", [(1, 0), (0, 0), (0, np.inf), (np.nan, 1)])
+def test_a_range_that_is_none_is_refused(wrong):
+    with pytest.raises(InvalidArgumentError, match="value_range"):
+        Data("fashion_mnist_small", value_range=wrong)

@@ -17,6 +17,7 @@ from tfcompress.errors import (
     WorkdirError,
 )
 from tfcompress.export import Export, audit_tflite, export_tflite
+from tfcompress.quantization.calibration import Calibration
 
 layers = keras.layers
 IMAGES = np.random.default_rng(0).random((32, 8, 8, 1), dtype=np.float32)
@@ -113,7 +114,9 @@ def test_file_answers_as_the_keras_model_does(
 def test_int8_file_is_all_integer_with_int8_ports_and_kernels_per_channel(
     tmp_path, model
 ):
-    artifact = export_tflite(model, tmp_path / "m.tflite", DATA, num_calibration=8)
+    artifact = export_tflite(
+        model, tmp_path / "m.tflite", DATA, calibration=Calibration(num_images=8)
+    )
     audit = artifact.audit
     assert dict(audit.ops) == {
         "CONV_2D": 1,
@@ -280,7 +283,7 @@ def test_file_in_place_of_the_folder_is_one_line(tmp_path, model):
     ("arguments", "message"),
     [
         ({"quantization": "int4"}, "'int4'; expected one of float32, float16"),
-        ({"num_calibration": 0}, "at least 1"),
+        ({"port_type": "int16"}, "port_type is 'int16'; expected one of int8, uint8"),
     ],
 )
 def test_wrong_arguments_are_refused(tmp_path, model, arguments, message):
@@ -288,6 +291,23 @@ def test_wrong_arguments_are_refused(tmp_path, model, arguments, message):
         Export(**arguments)
     with pytest.raises(InvalidArgumentError, match=message):
         export_tflite(model, tmp_path / "m.tflite", DATA, **arguments)
+
+
+def test_integer_files_are_slim_unless_told_otherwise(tmp_path, qat_model):
+    paths = [tmp_path / "slim.tflite", tmp_path / "plain.tflite"]
+    slim = export_tflite(qat_model, paths[0])
+    plain = export_tflite(qat_model, paths[1], slim=False)
+    assert slim.size_bytes < 0.85 * plain.size_bytes
+    assert slim.audit == plain.audit
+    results = [run_float(path, IMAGES) for path in paths]
+    np.testing.assert_array_equal(*results)
+
+
+def test_float_files_stay_as_the_converter_wrote_them(tmp_path, model):
+    path = tmp_path / "m.tflite"
+    slim = export_tflite(model, path, quantization="float32")
+    plain = export_tflite(model, path, quantization="float32", slim=False)
+    assert slim == plain
 
 
 def test_export_says_what_the_file_says(tmp_path, model):

@@ -2,10 +2,12 @@ import io
 import zipfile
 
 import h5py
+import keras as keras_3
 import numpy as np
 import pytest
 import tf_keras as keras
 
+from tfcompress.errors import ModelError
 from tfcompress.loading import load_model, save_model
 from tfcompress.loading.load import load
 from tfcompress.rewriting.change import Change
@@ -107,3 +109,37 @@ def test_nan_in_the_weights_is_told(saved, plain_model, refused):
     model.get_layer("logits").bias.assign([np.nan, 0.0, 0.0])
     save_model(model, saved)
     refused(saved, "the weights of logits hold NaN or infinity")
+
+
+@pytest.mark.parametrize("library", [keras, keras_3])
+@pytest.mark.parametrize(
+    ("settings", "call", "told"),
+    [
+        ({}, {"use_causal_mask": True}, "use_causal_mask"),
+        ({}, {"attention_mask": np.ones((1, 5, 5))}, "attention_mask"),
+        ({"attention_axes": (2,)}, {}, "attends along other axes"),
+    ],
+)
+def test_attention_that_no_plain_layers_do_is_refused(library, settings, call, told):
+    tokens = library.layers.Input((5, 6))
+    heads = library.layers.MultiHeadAttention(2, 3, name="heads", **settings)
+    model = library.Model(tokens, heads(tokens, tokens, **call))
+    with pytest.raises(ModelError, match=f"layer heads .*{told}"):
+        load_model(model)
+
+
+def test_the_scores_of_attention_count_against_the_budget():
+    tokens = keras.Input((1000, 2))
+    model = keras.Model(tokens, keras.layers.MultiHeadAttention(8, 2)(tokens, tokens))
+    load_model(model, check_outputs=False, max_bytes=2**30)
+    with pytest.raises(ModelError, match=r"multi_head_attention.* needs .* GiB"):
+        # 8 heads of 1000 x 1000 scores, and as many weights: 64 MB.
+        load_model(model, check_outputs=False, max_bytes=50 * 10**6)
+
+
+def test_attention_with_what_only_keras_3_has_is_refused():
+    tokens = keras_3.layers.Input((5, 6))
+    heads = keras_3.layers.MultiHeadAttention(2, 3, use_gate=True, name="heads")
+    told = "layer heads is a MultiHeadAttention with use_gate=True"
+    with pytest.raises(ModelError, match=told):
+        load_model(keras_3.Model(tokens, heads(tokens, tokens)))

@@ -100,7 +100,7 @@ def test_other_files_are_named_as_such(tmp_path):
     png.write_bytes(b"\x89PNG\r\n\x1a\n")
     assert not is_tflite(png)
     assert not is_tflite(tmp_path)
-    with pytest.raises(ModelError, match=r"cannot read the model .*none: No such file"):
+    with pytest.raises(ModelError, match=r"none does not exist; expected a model"):
         is_tflite(tmp_path / "none")
     with pytest.raises(ModelError, match="lacks the mark TFL3"):
         read_tflite(png)

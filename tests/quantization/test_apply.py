@@ -1,13 +1,16 @@
 """The file computes what the fake-quantized model computes, for every kind of layer."""
 
+import int8_file
 import numpy as np
 import pytest
 import tf_keras as keras
 import tiny
-from ai_edge_litert.interpreter import Interpreter
 
 from tfcompress.errors import ModelError
 from tfcompress.export.tflite import export_tflite
+from tfcompress.layers.attention_heads import AttentionHeads
+from tfcompress.layers.depth_to_space import DepthToSpace, SpaceToDepth
+from tfcompress.layers.divide import Divide
 from tfcompress.layers.grouped_convolution import GroupedConv2D
 from tfcompress.layers.hard_swish import HardSwish
 from tfcompress.layers.slice import Slice
@@ -22,8 +25,9 @@ def conv(x, filters=8, kernel=1, **options):
     return layers.Conv2D(filters, kernel, padding="same", **options)(x)
 
 
-def norm(x):
+def norm(x, axis=-1):
     return layers.BatchNormalization(
+        axis=axis,
         beta_initializer=keras.initializers.RandomNormal(0, 0.2, 1),
         gamma_initializer=keras.initializers.RandomNormal(1, 0.5, 2),
         moving_mean_initializer=keras.initializers.RandomNormal(0, 0.2, 3),
@@ -186,6 +190,37 @@ BLOCKS = {
         lambda x: conv(layers.RandomFlip("horizontal")(x)),
         {"CONV_2D": 1},
     ),
+    "pixel_shuffle": (
+        lambda x: conv(DepthToSpace(2)(SpaceToDepth(2)(DepthToSpace(2)(conv(x))))),
+        {"CONV_2D": 2, "DEPTH_TO_SPACE": 2, "SPACE_TO_DEPTH": 1},
+    ),
+    "crop": (
+        lambda x: conv(layers.CenterCrop(4, 5)(conv(x)), 8, 3),
+        {"CONV_2D": 2, "STRIDED_SLICE": 1},
+    ),
+    "unit_length": (
+        lambda x: conv(layers.UnitNormalization()(conv(x))),
+        {"CONV_2D": 2, "L2_NORMALIZATION": 1},
+    ),
+    "norm_of_rows": (
+        lambda x: conv(norm(conv(x), axis=1)),
+        {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 1, "TRANSPOSE": 2},
+    ),
+    "dot": (
+        lambda x: layers.Dot(3)([conv(x, 4), conv(x, 4)]),
+        {"CONV_2D": 2, "RESHAPE": 3, "BATCH_MATMUL": 1},
+    ),
+    "heads": (
+        lambda x: AttentionHeads(2, 4)([layers.Reshape((8, 32))(conv(x, 4))] * 2),
+        {
+            "CONV_2D": 1,
+            "FULLY_CONNECTED": 4,
+            "BATCH_MATMUL": 2,
+            "SOFTMAX": 1,
+            "RESHAPE": 5,
+            "TRANSPOSE": 4,
+        },
+    ),
     "convolution_1d": (
         lambda x: layers.Conv1D(6, 3)(layers.Reshape((64, 4))(x)),
         {"RESHAPE": 1, "CONV_2D": 1},
@@ -206,23 +241,6 @@ def canonical(model):
     graph = Graph.from_model(model)
     canonicalize(graph)
     return graph.to_model()
-
-
-def run_file(path):
-    interpreter = Interpreter(str(path))
-    interpreter.allocate_tensors()
-    (given,), (made,) = (
-        interpreter.get_input_details(),
-        interpreter.get_output_details(),
-    )
-    scale, zero = given["quantization"]
-    outputs = []
-    for image in np.clip(np.round(IMAGES / scale) + zero, -128, 127).astype("int8"):
-        interpreter.set_tensor(given["index"], image[np.newaxis])
-        interpreter.invoke()
-        outputs.append(interpreter.get_tensor(made["index"])[0])
-    scale, zero = made["quantization"]
-    return (np.array(outputs, np.float32) - zero) * scale, scale
 
 
 # The same with the runtime's own operators, where XNNPACK has none.
@@ -256,7 +274,7 @@ def test_the_file_computes_what_the_model_computes(name, operators, tmp_path):
         ops = {op: n for op, n in ops.items() if op not in shapes}
     # No QUANTIZE, so no operator whose inputs disagree, and nothing in float.
     assert found == ops and not artifact.audit.float_ops
-    outputs, step = run_file(tmp_path / "net.tflite")
+    outputs, step = int8_file.run(tmp_path / "net.tflite", IMAGES)
     off = np.abs(outputs - quantized(IMAGES, training=False)) / step
     assert off.max() <= 2.01 and np.mean(off > 0.5) < 0.05
     # Rounding moves outputs by little; the float model is far from constant.
@@ -280,9 +298,28 @@ def test_layers_that_may_stay_float_are_all_that_does(tmp_path):
     }
     assert layers_in_float == {"norm"}
     assert artifact.audit.ops["CONV_2D"] == 2
-    # The converter computes the first mean of the layer in int8 all the same.
-    outputs, step = run_file(tmp_path / "net.tflite")
-    assert np.abs(outputs - quantized(IMAGES, training=False)).max() / step <= 8
+    # All of it: the converter would make a mean of int8 values int8.
+    assert int8_file.steps_off(tmp_path / "net.tflite", quantized, IMAGES) <= 1.01
+
+
+def test_a_quotient_is_exact_where_it_may_stay_float(tmp_path):
+    def block(x):
+        gate = layers.Activation("sigmoid")(conv(x, 1))
+        return conv(Divide(name="quotient")([conv(x), gate]))
+
+    model = build(block)
+    quantized = fake_quantize(model, keep_float=("quotient",))
+    calibrate(quantized, IMAGES)
+    path = tmp_path / "net.tflite"
+    float_ops = export_tflite(quantized, path).audit.float_ops
+    assert {layer for op, layer in float_ops if "QUANTIZE" not in op} == {"quotient"}
+    assert int8_file.steps_off(path, quantized, IMAGES) <= 1.01
+
+
+def test_what_no_file_can_hold_is_refused_whatever_may_stay_float():
+    model = build(lambda x: layers.UpSampling2D(2, interpolation="area")(x))
+    with pytest.raises(ModelError, match=r"cannot be exported.*area, in float neither"):
+        check_quantizable(model, keep_float=("*",))
 
 
 def test_an_activation_inside_a_layer_may_stay_float_by_the_name_of_the_layer():

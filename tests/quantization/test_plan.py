@@ -124,14 +124,10 @@ def test_zeros_are_kept_where_asked():
 @pytest.mark.parametrize(
     ("layer", "reason"),
     [
-        (layers.LayerNormalization, "LayerNormalization is not known"),
+        (layers.LayerNormalization, "no int8 LayerNormalization"),
         (layers.ELU, "ELU is not known"),
         (lambda name: layers.Activation("selu", name=name), "int8 operator for selu"),
         (lambda name: layers.ReLU(name=name, threshold=1.0), "slope or bound"),
-        (
-            lambda name: layers.UpSampling2D(2, interpolation="bicubic", name=name),
-            "resize by bicubic",
-        ),
     ],
 )
 def test_what_has_no_int8_operator_is_said(layer, reason):
@@ -139,6 +135,25 @@ def test_what_has_no_int8_operator_is_said(layer, reason):
     assert reason in plan.unsupported["odd"]
     # It takes rounded values and its own are rounded, so that the rest is int8.
     assert isinstance(plan.configs["odd"].output_quantizer, ActivationQuantizer)
+
+
+def test_a_norm_that_stays_float_is_not_taken_into_the_convolution_before():
+    def build(image):
+        return layers.BatchNormalization(axis=[1, 3], name="norm")(conv(image, "conv"))
+
+    plan = plan_of(build)
+    assert set(plan.unsupported) == {"norm"} and set(groups(plan)) == {"conv", "norm"}
+
+
+def test_what_no_file_can_hold_is_told_apart():
+    def build(image):
+        x = layers.UpSampling2D(2, interpolation="bicubic", name="up")(image)
+        return layers.Dropout(0.5, name="drop")(conv(x, "conv"), training=True)
+
+    plan = plan_of(build)
+    assert not plan.unsupported and set(plan.impossible) == {"up", "drop"}
+    assert "bicubic, in float neither" in plan.impossible["up"]
+    assert "training=True" in plan.impossible["drop"]
 
 
 def test_explain_tells_of_every_layer_what_becomes_of_it():

@@ -46,6 +46,13 @@ def test_an_activation_becomes_a_layer(rewritten, layer, shape):
     assert type(model.layers[1]) is type(layer)
 
 
+def test_identity_goes(rewritten):
+    stack = layers.Conv2D(3, 1), layers.Identity(name="none"), layers.ReLU(name="relu")
+    model, changes = rewritten(built(*stack), expand_activations)
+    assert [kind for kind, _ in stack_of(model)] == ["Conv2D", "ReLU"]
+    assert changes == [("none", "removed: it does nothing")]
+
+
 def test_an_activation_that_is_a_layer_takes_its_weights_along(rewritten):
     prelu = layers.PReLU(shared_axes=[1, 2], name="own")
     conv = layers.Conv2D(3, 1, activation=prelu, name="conv")

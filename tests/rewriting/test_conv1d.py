@@ -44,6 +44,15 @@ def test_a_depthwise_convolution_too(rewritten, settings):
     assert stack_of(model) == ["Reshape", "DepthwiseConv2D", "Reshape"]
 
 
+@pytest.mark.parametrize(
+    "settings", [{"strides": 2, "output_padding": 1}, {"padding": "same"}]
+)
+def test_a_transposed_convolution_too(rewritten, settings):
+    conv = layers.Conv1DTranspose(5, 3, name="conv", **settings)
+    model, _ = rewritten(built(conv), conv1d_to_conv2d)
+    assert stack_of(model) == ["Reshape", "Conv2DTranspose", "Reshape"]
+
+
 def test_what_looks_only_back_is_padded(rewritten):
     conv = layers.Conv1D(6, 3, padding="causal", dilation_rate=2, name="conv")
     model, _ = rewritten(built(conv), conv1d_to_conv2d)

@@ -3,7 +3,7 @@ import pytest
 import tf_keras as keras
 
 from tfcompress.rewriting.graph import Graph
-from tfcompress.rewriting.merges import split_merges
+from tfcompress.rewriting.merges import split_merges, split_normalized_dots
 
 layers = keras.layers
 
@@ -33,3 +33,19 @@ def test_a_merge_of_one_tensor_with_itself_stays():
     )
     assert split_merges(graph) == []
     assert np.array_equal(graph.to_model()(np.ones((1, 2))), [[2.0, 2.0]])
+
+
+@pytest.mark.parametrize("axes", [1, 2, (1, 2)])
+def test_a_dot_that_normalizes_gets_layers_for_that(rewritten, axes):
+    given = [keras.Input((5, 5)), keras.Input((5, 5))]
+    dot = layers.Dot(axes, normalize=True, name="dot")
+    model, changes = rewritten(keras.Model(given, dot(given)), split_normalized_dots)
+    kinds = [type(layer).__name__ for layer in model.layers[2:]]
+    assert kinds == ["UnitNormalization", "UnitNormalization", "Dot"]
+    assert [change.layer for change in changes] == ["dot"]
+
+
+def test_a_dot_that_does_not_stays(rewritten):
+    given = [keras.Input((5,)), keras.Input((5,))]
+    model = keras.Model(given, layers.Dot(1)(given))
+    assert rewritten(model, split_normalized_dots)[1] == []

@@ -9,7 +9,6 @@ from tfcompress.rewriting.canonical import canonicalize
 from tfcompress.rewriting.graph import Graph
 from tfcompress.rewriting.linear import KERNEL_LAYERS
 from tfcompress.rewriting.prepare import prepare_for_quantization
-from tfcompress.rewriting.preprocessing import input_affine
 
 layers = keras.layers
 
@@ -83,19 +82,6 @@ def test_a_network_comes_out_ready_for_integers(rewritten, randomize):
         "squeeze_activation", "conv_activation", "post", "sum", "average",
         "stem_swish", "stem_swish_scaled",
     }  # fmt: skip
-
-
-def test_the_preprocessing_can_be_taken_out(randomize):
-    model = network()
-    randomize(model)
-    graph = Graph.from_model(model)
-    affine = input_affine(graph)
-    prepare_for_quantization(graph, preprocessing="input_scale")
-    result = graph.to_model()
-    assert kinds(result) == PREPARED
-    given = pixels() * affine.scale + affine.offset
-    expected = model(pixels())
-    np.testing.assert_allclose(result(given), expected, atol=1e-5)
 
 
 def test_the_preprocessing_can_be_folded_if_nothing_is_padded(rewritten, randomize):

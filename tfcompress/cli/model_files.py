@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import ModelNotFoundError
 
 MODEL_FLAGS = ("allow_unsafe", "max_model_bytes")
 _MAX_MODEL_BYTES = 8 << 30
@@ -49,7 +49,7 @@ def call_on_model(
     from tfcompress.child import Limits, call_in_child
 
     if not Path(path).exists():
-        raise ModelError(f"{path} does not exist; expected a model file.")
+        raise ModelNotFoundError(path)
     return call_in_child(
         f"tfcompress.cli.model_jobs:{job}",
         path,

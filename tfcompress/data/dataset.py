@@ -76,6 +76,7 @@ class Dataset:
       num_classes: labels are in [0, num_classes).
       class_names: one name a class.
       augmentation: what `train_batches` does to images.
+      value_range: what black and white of uint8 pixels are to the model.
       skipped: files left out because they are damaged (`skip_corrupt=True`).
 
     Example:
@@ -91,6 +92,7 @@ class Dataset:
     num_classes: int
     class_names: tuple[str, ...]
     augmentation: Augmentation = field(default_factory=Augmentation)
+    value_range: tuple[float, float] = (0.0, 1.0)
     skipped: tuple[str, ...] = ()
 
     @cached_property
@@ -104,6 +106,8 @@ class Dataset:
           DataError: a file is gone.
         """
         digest = hashlib.sha256(repr(self.augmentation).encode())
+        if self.value_range != (0.0, 1.0):
+            digest.update(repr(self.value_range).encode())
         for split in (self.train, self.validation, self.test):
             digest.update(split.digest())
         return digest.hexdigest()
@@ -204,7 +208,7 @@ class Dataset:
             images, labels = read(indices)
             if not self.augmentation.is_identity:
                 images = self.augmentation(images, noise)
-            return images, labels
+            return self._in_range(images), labels
 
         epochs = tf.data.Dataset.counter(first_epoch).flat_map(epoch_batches)
         return _parallel(epochs, augmented)
@@ -229,7 +233,13 @@ class Dataset:
         part: Split = getattr(self, split)
         indices = tf.data.Dataset.range(len(part), output_type=tf.int32)
         batched = indices.batch(_positive("batch_size", batch_size))
-        return _parallel(batched, self._reader(part))
+        read = self._reader(part)
+
+        def ranged(indices: tf.Tensor) -> Batch:
+            images, labels = read(indices)
+            return self._in_range(images), labels
+
+        return _parallel(batched, ranged)
 
     def calibration(self, num_samples: int = 256, seed: int = 0) -> CalibrationSample:
         """Returns a class-balanced sample of the training images.
@@ -241,6 +251,7 @@ class Dataset:
         num_samples = _positive("num_samples", num_samples)
         indices = class_balanced_indices(self.train.labels, num_samples, seed)
         images, _ = self._reader(self.train)(tf.constant(indices, tf.int32))
+        images = self._in_range(images)
         return CalibrationSample(tuple(indices.tolist()), images.numpy())
 
     def summary(self) -> dict[str, Any]:
@@ -258,6 +269,12 @@ class Dataset:
             "num_classes": self.num_classes,
             **(left_out if self.skipped else {}),
         }
+
+    def _in_range(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns pixels of [0, 1], as augmentation wants them, as the model does."""
+        low, high = self.value_range
+        is_unit = (low, high) == (0.0, 1.0) or self.train.images.dtype != np.uint8
+        return images if is_unit else images * (high - low) + low
 
     def _reader(self, split: Split) -> Callable[[tf.Tensor], Batch]:
         """Returns a function from indices (batch,) to images and labels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Data:
       num_test: likewise for test images.
       image_size: (height, width) that a folder's images are resized to.
       channels: 1 or 3 that a folder's images are converted to.
+      value_range: what black and white are to the model: (0, 255) for a network that
+        rescales pixels itself, (-1, 1) for one that was trained on such.
       skip_corrupt: leave damaged images of a folder out instead of refusing them.
 
     Raises:
@@ -61,6 +63,7 @@ class Data:
     num_test: int | None = None
     image_size: tuple[int, int] | None = None
     channels: int | None = None
+    value_range: tuple[float, float] = (0.0, 1.0)
     skip_corrupt: bool = False
 
     def __post_init__(self) -> None:
@@ -69,6 +72,13 @@ class Data:
             raise InvalidArgumentError(
                 f"channels={self.channels!r} is neither 1 (grey) nor 3 (colour)."
             )
+        low, high = map(float, self.value_range)
+        if not -1e6 < low < high < 1e6:
+            raise InvalidArgumentError(
+                f"value_range={self.value_range!r} is not (black, white); give two "
+                "numbers, the smaller first, such as (0, 255)."
+            )
+        object.__setattr__(self, "value_range", (low, high))
         if self.classes is not None:
             object.__setattr__(self, "classes", tuple(self.classes))
         if self.image_size is not None:
@@ -97,7 +107,7 @@ class Data:
             "seed": self.seed,
             "augmentation": self.augmentation,
         }
-        whole = self._load_all(options)
+        whole = replace(self._load_all(options), value_range=self.value_range)
         if self.classes is not None:
             whole = whole.with_classes(self.classes)
         return whole.limited(self.num_train, self.num_test, self.seed)

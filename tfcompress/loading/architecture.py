@@ -49,6 +49,11 @@ class Part:
     model: Architecture | None = None
 
     @property
+    def layer(self) -> keras.layers.Layer | None:
+        """The layer that the file describes, if that is what it describes."""
+        return self.specs[0].layer if self.specs else None
+
+    @property
     def is_input(self) -> bool:
         """Whether this is an input of the model it is in."""
         return bool(self.entry["class_name"] == "InputLayer")
@@ -224,4 +229,4 @@ def _without_making(model: Architecture, end: Reference) -> Reference:
 
 def _takes_list(part: Part) -> bool:
     merge = keras.layers.Add.__mro__[1]
-    return bool(part.specs) and isinstance(part.specs[0].layer, merge)
+    return isinstance(part.layer, merge)

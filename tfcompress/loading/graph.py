@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tfcompress.errors import ModelError
+from tfcompress.layers.attention_heads import AttentionHeads
 from tfcompress.loading.architecture import Architecture, Call, Part
 from tfcompress.loading.calls import Reference
 from tfcompress.loading.names import safe_name
@@ -113,6 +114,8 @@ class _Flattener:
             config = {key: v for key, v in settings if key not in _LAYER_SETTINGS}
             operation = Operation(name, part.symbol, args, kwargs, config)
             return translate(self.graph, operation)
+        if isinstance(part.layer, AttentionHeads):
+            args, kwargs = _as_list(part, args, kwargs)
         options = self._options(part, args, kwargs)
         (argument,) = args
         if part.model is not None:
@@ -143,6 +146,22 @@ class _Flattener:
         if training is None or self._keras_3 or part.model is not None:
             return {}
         return {"training": bool(training)}
+
+
+def _as_list(
+    part: Part, args: list[Any], kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Returns the arguments of attention with its tensors as one list."""
+    names = ("query", "value", "key")
+    given = dict(zip(names, args, strict=False)) | kwargs
+    tensors = [given.pop(name) for name in names if given.get(name) is not None]
+    beside = [name for name, value in given.items() if value and name != "training"]
+    if beside or not all(isinstance(tensor, Tensor) for tensor in tensors):
+        raise ModelError(
+            f"layer {part.own_name} attends with {beside or 'a constant'}, which plain "
+            "layers cannot; rebuild the model without"
+        )
+    return [tensors], {"training": given.get("training")}
 
 
 def _uncallable(part: Part, what: str) -> ModelError:

@@ -21,6 +21,7 @@ from tensorflow_model_optimization.python.core.quantization.keras.default_8bit i
 from tf_keras.src.applications import convnext
 
 from tfcompress import layers
+from tfcompress.layers.attention_heads import AttentionHeads
 from tfcompress.layers.hard_swish import HardSigmoid, HardSwish
 
 _LAYERS = """
@@ -68,6 +69,7 @@ _KERAS: dict[str, dict[str, type]] = {
 }
 _KERAS["layer"] |= {
     "LayerScale": convnext.LayerScale,
+    "MultiHeadAttention": AttentionHeads,
     "StochasticDepth": convnext.StochasticDepth,
 }
 # Older Keras wrote regularizers of both norms in lower case.

@@ -19,6 +19,11 @@ from tfcompress.loading.names import safe_name
 from tfcompress.loading.parts import CustomObjects, first_line, refusal
 
 _LIBRARIES = ("keras", "tf_keras")
+# Layers that are none after loading.
+_REPLACED = (
+    *("TFOpLambda", "SlicingOpLambda", "CustomScaleLayer"),
+    "MultiHeadAttention",
+)
 _QUANTIZERS = (quantize_layer.QuantizeLayer, quantize_wrapper.QuantizeWrapper)
 
 
@@ -108,7 +113,7 @@ def is_flat(model: keras.Model, given: CustomObjects) -> bool:
                 "tfmot.sparsity.keras.strip_pruning(model)"
             )
         nested = isinstance(layer, keras.Model)
-        raw = kind.__name__ in ("TFOpLambda", "SlicingOpLambda", "CustomScaleLayer")
+        raw = _library(kind) and kind.__name__ in _REPLACED
         flat = flat and not nested and not raw and not _has_odd_settings(layer)
         known = nested or raw or kind.__name__ in given or _listed(kind)
         if not known and _library(kind):

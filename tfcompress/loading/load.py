@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tf_keras as keras
 
-from tfcompress.errors import ModelError, TfcompressError
+from tfcompress.errors import ModelError, ModelNotFoundError, TfcompressError
 from tfcompress.loading import weights
 from tfcompress.loading.agreement import check_agreement
 from tfcompress.loading.architecture import Architecture, read_architecture
@@ -119,7 +119,7 @@ def load(
         read = _from_path if is_path else _from_live
         return read(source, custom_objects or {}, check_outputs, max_bytes)
     except FileNotFoundError:
-        raise ModelError(_line(f"{name} does not exist; expected a model.")) from None
+        raise ModelNotFoundError(name) from None
     except TfcompressError as error:
         raise ModelError(_line(f"cannot load {name}: {error}")) from error
     except RecursionError:
@@ -227,6 +227,8 @@ def _assemble(
     set_weights(architecture)
     weights.store(graph)
     changes = [*maker.changes, *changes, *remove_unused(graph), *canonicalize(graph)]
+    # Of what attention was split into, the scores are as large as tokens squared.
+    check_activations(graph, num_values, max_bytes)
     return Loaded(graph.to_model(lambda spec: spec.layer), tuple(changes))
 
 

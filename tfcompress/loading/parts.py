@@ -24,8 +24,12 @@ from tfcompress.rewriting.change import Change
 CustomObjects = Mapping[str, Any]
 
 _RENAMED = {"negative_slope": "alpha"}
-# Options of old that are moot, as they were off whenever the class is on the list.
-_MOOT = {"renorm_momentum", "batch_shape", "batch_input_shape"}
+# Options of old that were off whenever the class is on the list, and shapes that the
+# model tells as well.
+_MOOT = {
+    *("renorm_momentum", "batch_shape", "batch_input_shape"),
+    *("query_shape", "key_shape", "value_shape"),
+}
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ class Maker:
         }
         if name:
             arguments["name"] = name
-        return self._construct(part, arguments, layer)
+        return self._construct(part, kind, arguments, layer)
 
     def _input(self, config: dict[str, Any], name: str) -> keras.layers.Layer:
         shape = config.get("batch_shape") or config.get("batch_input_shape")
@@ -195,17 +199,19 @@ class Maker:
                 return found
         return None
 
-    def _construct(self, part: type, arguments: dict[str, Any], layer: str) -> Any:
+    def _construct(
+        self, part: type, kind: str, arguments: dict[str, Any], layer: str
+    ) -> Any:
         accepted = _accepted(part)
         for old, new in _RENAMED.items():
             if old in arguments and old not in accepted and new in accepted:
                 arguments[new] = arguments.pop(old)
         extra = {key: arguments.pop(key) for key in arguments.keys() - accepted}
-        defaults = _keras_3_defaults(part.__name__) if self.keras_3 else {}
+        defaults = _keras_3_defaults(kind) if self.keras_3 else {}
         for key, value in extra.items():
             moot = key in _MOOT or value in (defaults.get(key), "channels_last")
             if value and not moot:
-                what = f"{part.__name__} with {key}={value!r}"
+                what = f"{kind} with {key}={value!r}"
                 raise ModelError(f"layer {layer} is a {what}, which tf_keras has not")
         try:
             return part(**arguments)

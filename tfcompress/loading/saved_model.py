@@ -17,6 +17,7 @@ from tensorflow.core.protobuf import trackable_object_graph_pb2
 from tf_keras.protobuf import saved_metadata_pb2
 
 from tfcompress.errors import ModelError
+from tfcompress.layers.attention_heads import AttentionHeads
 from tfcompress.loading.model_file import MAX_CONFIG_BYTES, ModelFile, parse_config
 
 _METADATA = "keras_metadata.pb"
@@ -110,7 +111,8 @@ def _keys(graph: Any) -> dict[tuple[str, ...], str]:
             if not 0 <= child.node_id < len(graph.nodes):
                 raise ModelError("its variables are damaged; save the model again")
             below = (*path, child.local_name)
-            if child.local_name.startswith("layer-"):
+            name = child.local_name
+            if name.startswith("layer-") or name in AttentionHeads.PARTS:
                 pending.append((below, child.node_id))
             for value in graph.nodes[child.node_id].attributes if path else ():
                 keys[below] = value.checkpoint_key

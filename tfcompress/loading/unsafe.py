@@ -12,7 +12,7 @@ import h5py
 import keras as keras_3
 import tf_keras as keras
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import ModelError, ModelNotFoundError
 from tfcompress.loading.listed import listed_class
 
 # Raw operations, which become layers of the list.
@@ -31,7 +31,7 @@ def load_unsafe(path: str | Path) -> Any:
     """
     path = Path(path)
     if not path.exists():
-        raise ModelError(f"{path} does not exist; expected a model file.")
+        raise ModelNotFoundError(path)
     library = keras_3 if _keras_version(path).startswith("3") else keras
     try:
         return library.models.load_model(path, compile=False, safe_mode=False)

@@ -12,6 +12,7 @@ import tf_keras as keras
 from tf_keras.src.saving import saving_lib
 
 from tfcompress.errors import ModelError
+from tfcompress.layers.attention_heads import AttentionHeads
 from tfcompress.loading.architecture import Architecture, Part
 from tfcompress.loading.listed import listed_class
 from tfcompress.loading.parts import first_line
@@ -42,7 +43,9 @@ def set_by_path(architecture: Architecture, arrays: Arrays, keras_3: bool) -> No
             _assign(layer, _own_variables(layer), own.pop(path, ()))
             path, layer = f"{path}/layer", layer.layer
         if _is_plain(layer):
-            _assign(layer, _own_variables(layer), own.pop(path, ()))
+            places = [path + place for place in _places(layer, keras_3)]
+            stored = [array for place in places for array in own.pop(place, ())]
+            _assign(layer, _own_variables(layer), stored)
         else:
             _set_custom(layer, path, own)
             own = {}
@@ -89,11 +92,13 @@ def set_by_index(
         if not part.specs:
             continue
         layer = part.specs[0].layer
-        variables = _own_variables(layer)
-        attributes = {id(value): name for name, value in vars(layer).items()}
-        names = [attributes.get(id(variable), "") for variable in variables]
-        stored = [arrays[(*path, n)] for n in names if (*path, n) in arrays]
-        _assign(layer, variables, stored)
+        stored = []
+        for name, holder in _holders(layer):
+            attributes = {id(value): key for key, value in vars(holder).items()}
+            for variable in _own_variables(holder):
+                key = (*path, *name, attributes.get(id(variable), ""))
+                stored += [arrays[key]] if key in arrays else []
+        _assign(layer, _own_variables(layer), stored)
 
 
 def set_from_model(architecture: Architecture, model: Any) -> None:
@@ -140,7 +145,24 @@ def _is_plain(layer: keras.layers.Layer) -> bool:
 
 
 def _own_variables(layer: keras.layers.Layer) -> list[Any]:
-    return layer._trainable_weights + layer._non_trainable_weights
+    holders = [holder for _, holder in _holders(layer)]
+    return [v for h in holders for v in h._trainable_weights + h._non_trainable_weights]
+
+
+def _holders(
+    layer: keras.layers.Layer,
+) -> list[tuple[tuple[str, ...], keras.layers.Layer]]:
+    """Returns what holds a layer's variables, mostly itself, and where in it."""
+    if not isinstance(layer, AttentionHeads):
+        return [((), layer)]
+    return [((name,), getattr(layer, name)) for name in layer.PARTS]
+
+
+def _places(layer: keras.layers.Layer, keras_3: bool) -> list[str]:
+    """Returns where in a `.keras` file, below the layer, its weights stand."""
+    places = ["".join(f"/{name}" for name in names) for names, _ in _holders(layer)]
+    # Keras 3 leaves the mark of private attributes out.
+    return [place.replace("/_", "/") for place in places] if keras_3 else places
 
 
 def _paths(

@@ -112,12 +112,20 @@ def _layer_profile(
         output_shape=_shape(nodes[0].outputs)[1:],
         params=sum(values.size for _, values in weights),
         nonzero_params=sum(int(np.count_nonzero(values)) for _, values in weights),
-        macs=calls
-        * num_kernel_params
-        * sum(_positions(layer, node, name) for node in nodes),
+        macs=calls * sum(_macs(layer, node, name, num_kernel_params) for node in nodes),
         kernel_params=num_kernel_params,
         nonzero_kernel_params=sum(int(np.count_nonzero(k)) for k in kernels),
     )
+
+
+def _macs(layer: Any, node: Any, name: str, num_kernel_params: int) -> int:
+    """Multiply-accumulates of one call, for one image."""
+    if type(layer).__name__ != "MatrixProduct":
+        return num_kernel_params * _positions(layer, node, name)
+    inputs = getattr(node, "keras_inputs", None) or node.input_tensors
+    # Each number of the product is a sum along the last axis of its first factor.
+    *_, length = _shape(inputs)
+    return math.prod(side or 1 for side in _shape(node.outputs)) * (length or 1)
 
 
 def _positions(layer: Any, node: Any, name: str) -> int:

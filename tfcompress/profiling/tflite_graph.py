@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import ModelError, ModelNotFoundError
 
 FLOAT_DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
 _MARK = b"TFL3"
@@ -126,6 +126,8 @@ def is_tflite(path: str | Path) -> bool:
     try:
         with Path(path).open("rb") as file:
             return file.read(8)[4:] == _MARK
+    except FileNotFoundError:
+        raise ModelNotFoundError(path) from None
     except OSError as error:
         raise ModelError(
             f"cannot read the model {path}: {error.strerror}; expected a .keras, .h5 "

@@ -16,6 +16,7 @@ from tfcompress.errors import ModelError
 from tfcompress.layers.hard_swish import HardSwishGate
 from tfcompress.quantization.plan import Plan, make_plan
 from tfcompress.quantization.quantizers import ActivationQuantizer
+from tfcompress.rewriting.equalization import equalize_layers
 from tfcompress.rewriting.graph import Graph, LayerSpec, copy_layer
 from tfcompress.rewriting.prepare import prepare_for_quantization
 
@@ -28,6 +29,7 @@ def fake_quantize(
     keep_float: Sequence[str] = (),
     preprocessing: str = "keep",
     operators: str = "fast",
+    equalize: bool = False,
 ) -> keras.Model:
     """Returns a model that rounds where the int8 runtime will round.
 
@@ -40,11 +42,15 @@ def fake_quantize(
       preprocessing: what becomes of a Rescaling or Normalization at the input; see
         `prepare_for_quantization`.
       operators: "fast" or "builtin"; see there too.
+      equalize: whether kernels that follow one another are first given channels of
+        like size; see `equalize_layers`.
 
     Raises:
       ModelError: a layer has no int8 operator and is not in `keep_float`.
     """
     graph, plan = _plan(model, keep_float, preprocessing, operators)
+    if equalize:
+        equalize_layers(graph)
     _quantize_inputs(graph, plan)
 
     def make(spec: LayerSpec) -> keras.layers.Layer:
@@ -81,8 +87,17 @@ def _plan(
     graph = Graph.from_model(model)
     prepare_for_quantization(graph, preprocessing, operators)
     plan = make_plan(graph, keep_zeros=_sparse_layers(graph))
+    _check_possible(plan.impossible, model.name)
     _check_float(plan.unsupported, keep_float, model.name)
     return graph, plan
+
+
+def _check_possible(impossible: dict[str, str], model: str) -> None:
+    """Refuses layers that no file can hold."""
+    for name, reason in impossible.items():
+        raise ModelError(
+            f"layer {name!r} of {model!r} cannot be exported: {reason}; replace it"
+        )
 
 
 def _check_float(

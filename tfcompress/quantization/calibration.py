@@ -38,6 +38,10 @@ class Calibration:
         range, and that is not below it; for `percentile`.
       momentum: in [0, 1): weight of the batches before, for `moving_average`.
       batch_size: images in one forward pass.
+      equalize: whether kernels that follow one another are first given channels of
+        like size. Gains where a kernel has one scale; a ReLU6 between prevents it.
+      correct_biases: whether biases lose, after it, what rounding the kernels adds to
+        the means of the outputs.
 
     Raises:
       InvalidArgumentError: a value out of range.
@@ -48,7 +52,8 @@ class Calibration:
     References:
       Krishnamoorthi, Quantizing deep convolutional networks for efficient inference,
       arXiv:1806.08342; Wu et al., Integer Quantization for Deep Learning Inference,
-      arXiv:2004.09602, section 3.3.
+      arXiv:2004.09602, section 3.3; Nagel et al., Data-Free Quantization Through Weight
+      Equalization and Bias Correction, arXiv:1906.04721.
     """
 
     method: Method = "mse"
@@ -56,6 +61,8 @@ class Calibration:
     percentile: float = 99.99
     momentum: float = 0.9
     batch_size: int = 32
+    equalize: bool = False
+    correct_biases: bool = False
 
     def __post_init__(self) -> None:
         """Checks the values."""

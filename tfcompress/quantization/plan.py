@@ -12,11 +12,18 @@ from dataclasses import dataclass, field
 
 import tf_keras as keras
 
-from tfcompress.layers.channel_shuffle import ChannelShuffle
-from tfcompress.layers.hard_swish import HardSwish, HardSwishGate
-from tfcompress.layers.slice import Slice
-from tfcompress.layers.window_average import BorderScale, WindowAverage
 from tfcompress.quantization.configs import LayerQuantizeConfig
+from tfcompress.quantization.operators import (
+    COMPUTING,
+    KERNELS,
+    MOVING,
+    RESAMPLING,
+    TAKES_RELU,
+    fixed_range,
+    is_plain_relu,
+    why_float,
+    why_impossible,
+)
 from tfcompress.quantization.quantizers import (
     ActivationQuantizer,
     FixedRangeQuantizer,
@@ -28,71 +35,6 @@ from tfcompress.rewriting.training_only import TRAINING_ONLY
 
 layers = keras.layers
 
-# Attribute of the kernel, and how many of its last axes count output channels. The
-# converter cannot carry a scale per channel through the transposition that it does
-# to the kernels of Dense and Conv2DTranspose.
-_KERNELS: dict[type, tuple[str, int]] = {
-    layers.Conv1D: ("kernel", 1),
-    layers.Conv2D: ("kernel", 1),
-    layers.Conv2DTranspose: ("kernel", 0),
-    layers.DepthwiseConv2D: ("depthwise_kernel", 2),
-    layers.Dense: ("kernel", 0),
-}
-# The runtime's operator takes in a ReLU or ReLU6 that follows.
-_TAKES_RELU = (
-    layers.Conv1D,
-    layers.Conv2D,
-    layers.DepthwiseConv2D,
-    layers.Dense,
-    layers.Add,
-    layers.Subtract,
-    layers.BatchNormalization,
-)
-_COMPUTING = (
-    layers.Add,
-    layers.Subtract,
-    layers.Multiply,
-    layers.BatchNormalization,
-    layers.GlobalAveragePooling1D,
-    layers.GlobalAveragePooling2D,
-    layers.LeakyReLU,
-    layers.PReLU,
-    BorderScale,
-    HardSwish,
-    HardSwishGate,
-    WindowAverage,
-)
-_UNIT = (0.0, 255 / 256)
-_FIXED_RANGES = {"sigmoid": _UNIT, "softmax": _UNIT, "tanh": (-1.0, 127 / 128)}
-_ACTIVATIONS = ("relu", "relu6", "gelu")
-# Output steps are input steps: these operators have one scale for all their tensors.
-_MOVING = (
-    layers.Concatenate,
-    layers.Cropping1D,
-    layers.Cropping2D,
-    layers.Flatten,
-    layers.GlobalMaxPooling1D,
-    layers.GlobalMaxPooling2D,
-    layers.MaxPooling1D,
-    layers.MaxPooling2D,
-    layers.Maximum,
-    layers.Minimum,
-    layers.Permute,
-    layers.RepeatVector,
-    layers.Reshape,
-    layers.ZeroPadding1D,
-    layers.ZeroPadding2D,
-    ChannelShuffle,
-    Slice,
-)
-# One scale as well, but they make new values in between, which have to be rounded.
-_RESAMPLING = (
-    layers.AveragePooling1D,
-    layers.AveragePooling2D,
-    layers.Resizing,
-    layers.UpSampling2D,
-)
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -103,11 +45,13 @@ class Plan:
         rounded values on.
       input_groups: name of the range of each input of the model.
       unsupported: why a layer has to compute in float, by name.
+      impossible: why no file can hold a layer, by name.
     """
 
     configs: dict[str, LayerQuantizeConfig] = field(default_factory=dict)
     input_groups: list[str] = field(default_factory=list)
     unsupported: dict[str, str] = field(default_factory=dict)
+    impossible: dict[str, str] = field(default_factory=dict)
 
 
 def make_plan(graph: Graph, keep_zeros: Collection[str] = ()) -> Plan:
@@ -124,11 +68,13 @@ def make_plan(graph: Graph, keep_zeros: Collection[str] = ()) -> Plan:
         # A layer that is called twice is rounded after both calls or after none.
         fused[id(node.spec)] &= _is_taken_in(graph, node)
     for node in graph.nodes:
-        reason = why_float(graph, node)
-        if reason:
+        if never := why_impossible(node):
+            plan.impossible[node.name] = never
+        elif reason := why_float(graph, node):
             plan.unsupported[node.name] = reason
-        config = _config(node, groups, bool(reason), node.name in keep_zeros)
-        if isinstance(node.layer, _MOVING) and _is_fork(graph, node):
+        is_float = node.name in plan.unsupported
+        config = _config(node, groups, is_float, node.name in keep_zeros)
+        if isinstance(node.layer, MOVING) and _is_fork(graph, node):
             own = ActivationQuantizer(groups.name(node.output))
             config = LayerQuantizeConfig(output_quantizer=own)
         if fused[id(node.spec)]:
@@ -150,50 +96,17 @@ def explain(model: keras.Model) -> dict[str, str]:
     """
     graph = Graph.from_model(model)
     changes = prepare_for_quantization(graph)
-    unsupported = make_plan(graph).unsupported
+    plan = make_plan(graph)
     texts = {layer.name: "yes" for layer in model.layers}
     for layer in texts:
         done = [change.text for change in changes if change.layer == layer]
         if done:
             texts[layer] = "; ".join(done)
-    for name, reason in unsupported.items():
+    for name, reason in {**plan.unsupported, **plan.impossible}.items():
         # What a rewrite adds is named after the layer that it stands for.
         owner = max((n for n in texts if name.startswith(n)), key=len, default=name)
         texts[owner] = f"no: {reason}"
     return texts
-
-
-def why_float(graph: Graph, node: Node) -> str:
-    """Returns why a layer cannot compute in int8; nothing if it can."""
-    layer = node.layer
-    kind = type(layer).__name__
-    if isinstance(layer, layers.Activation):
-        name = keras.activations.serialize(layer.activation)
-        known = isinstance(name, str) and name in (*_FIXED_RANGES, *_ACTIVATIONS)
-        return "" if known else f"the runtime has no int8 operator for {name}"
-    if isinstance(layer, layers.BatchNormalization):
-        (tensor,) = node.inputs
-        before = tensor.node.layer
-        follows = isinstance(before, tuple(_KERNELS)) and graph.only_consumer(tensor)
-        return "" if follows else "this BatchNormalization follows no convolution"
-    if isinstance(layer, layers.ReLU):
-        plain = _is_plain_relu(layer)
-        return "" if plain else "a ReLU with a slope or bound has no int8 operator"
-    if isinstance(layer, (layers.Resizing, layers.UpSampling2D)):
-        how = layer.interpolation
-        known = how in ("nearest", "bilinear")
-        return "" if known else f"the runtime cannot resize by {how} in int8"
-    listed = (
-        layers.InputLayer,
-        layers.Softmax,
-        *_KERNELS,
-        *_COMPUTING,
-        *_MOVING,
-        *_RESAMPLING,
-        *TRAINING_ONLY,
-    )
-    known = isinstance(layer, listed)
-    return "" if known else f"int8 inference of {kind} is not known"
 
 
 def _config(
@@ -205,35 +118,19 @@ def _config(
     own = ActivationQuantizer(groups.name(node.output), ties_away=pools)
     if is_float:
         return LayerQuantizeConfig(output_quantizer=own, is_float=True)
-    if bounds := _fixed_range(layer):
+    if bounds := fixed_range(layer):
         return LayerQuantizeConfig(output_quantizer=FixedRangeQuantizer(*bounds))
     for kind in type(layer).__mro__:
-        if kind in _KERNELS:
-            attribute, axes = _KERNELS[kind]
+        if kind in KERNELS:
+            attribute, axes = KERNELS[kind]
             quantizer = WeightQuantizer(axes, keep_zeros)
             return LayerQuantizeConfig(attribute, quantizer, own)
     rounds = isinstance(
-        layer, (*_COMPUTING, *_RESAMPLING, layers.ReLU, layers.Activation)
+        layer, (*COMPUTING, *RESAMPLING, layers.ReLU, layers.Activation)
     )
     if isinstance(layer, (layers.Resizing, layers.UpSampling2D)):
         rounds = layer.interpolation != "nearest"
     return LayerQuantizeConfig(output_quantizer=own if rounds else None)
-
-
-def _fixed_range(layer: keras.layers.Layer) -> tuple[float, float] | None:
-    if isinstance(layer, layers.Softmax):
-        return _FIXED_RANGES["softmax"]
-    if isinstance(layer, HardSwishGate):
-        return (0.0, layer.BOUND)
-    if isinstance(layer, layers.Activation):
-        return _FIXED_RANGES.get(keras.activations.serialize(layer.activation))
-    return None
-
-
-def _is_plain_relu(layer: keras.layers.Layer) -> bool:
-    bound = layer.max_value
-    plain = not layer.negative_slope and not layer.threshold
-    return plain and (bound is None or float(bound) == 6.0)
 
 
 def _is_taken_in(graph: Graph, node: Node) -> bool:
@@ -242,12 +139,11 @@ def _is_taken_in(graph: Graph, node: Node) -> bool:
     if after is None:
         return False
     if isinstance(after.layer, layers.BatchNormalization):
-        return isinstance(node.layer, tuple(_KERNELS))
+        is_int8 = not why_float(graph, after)
+        return is_int8 and isinstance(node.layer, tuple(KERNELS))
     transposed = isinstance(node.layer, layers.Conv2DTranspose)
-    takes = isinstance(node.layer, _TAKES_RELU) and not transposed
-    return (
-        takes and isinstance(after.layer, layers.ReLU) and _is_plain_relu(after.layer)
-    )
+    takes = isinstance(node.layer, TAKES_RELU) and not transposed
+    return takes and isinstance(after.layer, layers.ReLU) and is_plain_relu(after.layer)
 
 
 def _is_fork(graph: Graph, node: Node) -> bool:
@@ -268,9 +164,9 @@ class _Groups:
         outputs: dict[int, Tensor] = {}
         for node in graph.nodes:
             layer = node.layer
-            shares = isinstance(layer, (*_MOVING, *_RESAMPLING, *TRAINING_ONLY))
+            shares = isinstance(layer, (*MOVING, *RESAMPLING, *TRAINING_ONLY))
             for tensor in node.inputs if shares else ():
-                if not _fixed_range(tensor.node.layer):
+                if not fixed_range(tensor.node.layer):
                     self._unite(tensor, node.output)
             self._unite(outputs.setdefault(id(node.spec), node.output), node.output)
 

@@ -63,8 +63,8 @@ def expand_activations(graph: Graph) -> list[Change]:
 
     relu, relu6 and leaky_relu get their own layers; `swish` becomes sigmoid times
     input; a hard sigmoid, of Keras 2 or 3, a ReLU(6) between Rescalings, and so does a
-    ReLU that ends elsewhere than at 6; `linear` goes. Others stay. The last layer has
-    the name; those before are called `<name>_...`.
+    ReLU that ends elsewhere than at 6; `linear` and Identity go. Others stay. The last
+    layer has the name; those before are called `<name>_...`.
     """
     for spec in specs(graph):
         inner = getattr(spec.layer, "activation", None)
@@ -87,6 +87,8 @@ def expand_activations(graph: Graph) -> list[Change]:
 
 def _kind(layer: keras.layers.Layer) -> str:
     """Returns a key of `_EXPANSIONS`, "linear", or something that is neither."""
+    if type(layer) is _layers.Identity:
+        return "linear"
     if type(layer) is HardSigmoid:
         return "HardSigmoid"
     if type(layer) is _layers.Activation:

@@ -84,7 +84,7 @@ def _read_normalization(node: Node) -> Affine | None:
             return None
         mean, variance = node.spec.weights[:2]
     # No axis at all: one mean and variance for all values.
-    if axis and not _is_last(axis, node.layer):
+    if axis and not is_last(axis, node.layer):
         return None
     mean = np.asarray(mean, np.float64)
     deviation = np.maximum(
@@ -100,7 +100,7 @@ def _read_batch_normalization(node: Node) -> Affine | None:
     count = 2 + layer.scale + layer.center
     if weights is None or len(weights) != count or node.options.get("training"):
         return None
-    if not _is_last(layer.axis, layer):
+    if not is_last(layer.axis, layer):
         return None
     *parameters, mean, variance = (w.astype(np.float64) for w in weights)
     scale = 1 / np.sqrt(variance + layer.epsilon)
@@ -112,7 +112,8 @@ def _read_batch_normalization(node: Node) -> Affine | None:
     return Affine(scale, offset)
 
 
-def _is_last(axis: int | Sequence[int], layer: keras.layers.Layer) -> bool:
+def is_last(axis: int | Sequence[int], layer: keras.layers.Layer) -> bool:
+    """Returns whether an axis, or one alone of several, is the last of a layer's."""
     axes = (axis,) if isinstance(axis, int) else tuple(axis)
     # Layers that were called know their rank; they may have made 3 of -1 themselves.
     rank = len(layer.get_input_shape_at(0)) if layer.inbound_nodes else 0

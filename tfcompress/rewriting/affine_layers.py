@@ -60,7 +60,7 @@ def fold_affine_backward(graph: Graph) -> list[Change]:
         if graph.only_consumer(given) is not node or graph.is_shared(before):
             continue
         if type(before.layer) in BATCH_NORMALIZATIONS and read_affine(before):
-            _scale_batch_normalization(before, affine)
+            scale_batch_normalization(before, affine)
         elif can_change(graph, before) and affine.fits(num_outputs(before)):
             scale_outputs(before, affine)
         else:
@@ -137,7 +137,8 @@ def affine_to_depthwise(graph: Graph) -> list[Change]:
     return changes
 
 
-def _scale_batch_normalization(node: Node, affine: Affine) -> None:
+def scale_batch_normalization(node: Node, affine: Affine) -> None:
+    """Makes a BatchNormalization put out what `affine` made of its output until now."""
     layer, weights = node.layer, node.spec.weights
     assert weights is not None
     *parameters, mean, variance = weights

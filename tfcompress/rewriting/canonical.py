@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from tfcompress.rewriting.attention import split_heads
 from tfcompress.rewriting.change import Change
 from tfcompress.rewriting.graph import Graph
 from tfcompress.rewriting.grouped_convolutions import replace_grouped_convolutions
 from tfcompress.rewriting.hard_swish import merge_hard_swish
 from tfcompress.rewriting.separable import split_separable
 
-_REWRITES = (split_separable, replace_grouped_convolutions, merge_hard_swish)
+_REWRITES = (
+    split_separable,
+    split_heads,
+    replace_grouped_convolutions,
+    merge_hard_swish,
+)
 
 
 def canonicalize(graph: Graph) -> list[Change]:

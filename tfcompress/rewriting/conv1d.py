@@ -14,12 +14,13 @@ from tfcompress.rewriting.remake import remake, specs
 _layers = keras.layers
 _TWINS: dict[type, type[keras.layers.Layer]] = {
     _layers.Conv1D: _layers.Conv2D,
+    _layers.Conv1DTranspose: _layers.Conv2DTranspose,
     _layers.DepthwiseConv1D: _layers.DepthwiseConv2D,
 }
 
 
 def conv1d_to_conv2d(graph: Graph) -> list[Change]:
-    """Makes Conv1D and DepthwiseConv1D their 2D twins, between Reshapes.
+    """Makes a Conv1D, DepthwiseConv1D or Conv1DTranspose a 2D one, between Reshapes.
 
     The converter does this too, but then it cannot round a kernel by channel nor fold
     a BatchNorm. The Reshape behind comes after BatchNorm and ReLU, and is left out
@@ -61,8 +62,14 @@ def _make_2d(spec: LayerSpec) -> None:
     config.pop("batch_input_shape", None)
     for key in ("kernel_size", "dilation_rate"):
         config[key] = (*config[key], 1)
-    # A depthwise convolution wants both the same; of a width of 1, any leaves 1.
-    config["strides"] *= 2
+    if "output_padding" in config:
+        # This one would widen.
+        config["strides"] = (*config["strides"], 1)
+        if config["output_padding"] is not None:
+            config["output_padding"] = (*config["output_padding"], 0)
+    else:
+        # A depthwise convolution wants both the same; of a width of 1, any leaves 1.
+        config["strides"] *= 2
     if config["padding"] == "causal":
         config["padding"] = "valid"
     twin = _TWINS[type(spec.layer)]

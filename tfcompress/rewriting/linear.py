@@ -112,6 +112,26 @@ def scale_inputs(node: Node, affine: Affine) -> None:
     _replace(node, kernel * scale, bias + shift.ravel())
 
 
+def output_bounds(node: Node) -> np.ndarray:
+    """Returns the largest absolute weight of each output channel of a linear node."""
+    kernel = np.abs(_kernel_and_bias(node)[0])
+    if isinstance(node.layer, _TRANSPOSE):
+        kernel = np.swapaxes(kernel, -1, -2)
+    axes = 2 if isinstance(node.layer, _DEPTHWISE) else 1
+    return kernel.max(axis=tuple(range(kernel.ndim - axes))).ravel()
+
+
+def input_bounds(node: Node) -> np.ndarray:
+    """Returns the largest absolute weight that each input channel of one meets."""
+    kernel = np.abs(_kernel_and_bias(node)[0])
+    kernel = kernel.max(axis=tuple(range(kernel.ndim - 2)))
+    if isinstance(node.layer, _TRANSPOSE):
+        return kernel.max(axis=0)
+    # By input, part of a grouped convolution, and output of that part.
+    parts = kernel.reshape(len(kernel), getattr(node.layer, "groups", 1), -1)
+    return parts.max(axis=-1).T.ravel()
+
+
 def fold_into(graph: Graph, affine: Affine, later: Node) -> Node | None:
     """Folds a map of what a node takes into it, or behind it if it pads or drops out.
 

@@ -1,4 +1,4 @@
-"""Merges of many tensors as merges of two, which is what the runtime has."""
+"""Merges of tensors as those that the runtime has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tf_keras as keras
 
 from tfcompress.rewriting.change import Change
 from tfcompress.rewriting.graph import Graph
+from tfcompress.rewriting.remake import remake, specs
 
 layers = keras.layers
 
@@ -40,4 +41,25 @@ def split_merges(graph: Graph) -> list[Change]:
         text = f"split into {len(others)} {step.__name__}"
         text += " and a Rescaling" * is_average
         changes.append(Change(node.name, text))
+    return changes
+
+
+def split_normalized_dots(graph: Graph) -> list[Change]:
+    """Makes two UnitNormalizations and a Dot of each Dot that normalizes.
+
+    The runtime rounds what it has normalized, so a place for that has to exist.
+    """
+    changes = []
+    for spec in specs(graph):
+        if type(spec.layer) is not layers.Dot or not spec.layer.normalize:
+            continue
+        axes = spec.layer.axes
+        axes = axes if isinstance(axes, (list, tuple)) else (axes, axes)
+        spec.layer = remake(spec.layer, normalize=False)
+        for node in [node for node in graph.nodes if node.spec is spec]:
+            for index, axis in enumerate(axes):
+                name = graph.free_name(f"{spec.name}_{index}")
+                unit = layers.UnitNormalization(axis, name=name)
+                node.inputs[index] = graph.add(unit, node.inputs[index]).output
+        changes.append(Change(spec.name, "split into 2 UnitNormalization and a Dot"))
     return changes

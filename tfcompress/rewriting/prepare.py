@@ -11,22 +11,21 @@ from tfcompress.rewriting.affine_layers import (
     fold_scale_through_multiply,
     merge_affine,
 )
+from tfcompress.rewriting.attention import split_attention
 from tfcompress.rewriting.average_pooling import average_by_convolution
 from tfcompress.rewriting.change import Change
 from tfcompress.rewriting.conv1d import conv1d_to_conv2d
+from tfcompress.rewriting.crops import replace_crops
 from tfcompress.rewriting.graph import Graph
 from tfcompress.rewriting.hard_swish import split_hard_swish
-from tfcompress.rewriting.merges import split_merges
-from tfcompress.rewriting.preprocessing import (
-    float_inputs,
-    fold_preprocessing,
-    remove_preprocessing,
-)
+from tfcompress.rewriting.layer_normalization import sum_in_layer_normalization
+from tfcompress.rewriting.merges import split_merges, split_normalized_dots
+from tfcompress.rewriting.normalized_axis import normalize_last_axis
+from tfcompress.rewriting.preprocessing import float_inputs, fold_preprocessing
 
 _PREPROCESSING = {
     "keep": (merge_affine,),
     "fold": (merge_affine, fold_preprocessing),
-    "input_scale": (remove_preprocessing, merge_affine),
 }
 # What the runtime has operators for that XNNPACK, its fast part, has not.
 _OPERATORS = {
@@ -48,9 +47,8 @@ def prepare_for_quantization(
       graph: is changed in place; its outputs stay equal, to rounding.
       preprocessing: of Rescaling and Normalization behind the input. "keep": they
         become a depthwise layer. "fold": they go into the first convolution, whose
-        kernel is then small by the same factor: not to be trained. "input_scale":
-        they go; outputs are equal for an input of which `input_affine(graph)`, asked
-        before, was computed outside.
+        kernel is then small by the same factor: train it only where a BatchNorm
+        follows.
       operators: "fast": hard swish and average pooling become several layers, each of
         which XNNPACK computes. "builtin": they stay, and become one operator each.
 
@@ -71,7 +69,12 @@ def prepare_for_quantization(
         )
     rewrites = (
         float_inputs,
+        replace_crops,
         split_merges,
+        split_normalized_dots,
+        split_attention,
+        normalize_last_axis,
+        sum_in_layer_normalization,
         split_activations,
         expand_activations,
         *_OPERATORS[operators],

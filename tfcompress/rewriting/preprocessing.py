@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import tf_keras as keras
 
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.rewriting.affine import BATCH_NORMALIZATIONS, Affine, read_affine
+from tfcompress.rewriting.affine import BATCH_NORMALIZATIONS, read_affine
 from tfcompress.rewriting.change import Change
 from tfcompress.rewriting.graph import Graph, LayerSpec, Node, Tensor
 from tfcompress.rewriting.linear import fold_into
@@ -38,30 +37,6 @@ def is_preprocessing(node: Node) -> bool:
     return isinstance(before.layer, keras.layers.InputLayer)
 
 
-def input_affine(graph: Graph, index: int = 0) -> Affine | None:
-    """Returns what Rescaling and Normalization do to an input, all together.
-
-    Args:
-      graph: stays as it is.
-      index: of the input among the model's.
-
-    Returns:
-      None where nothing of the kind takes the input.
-
-    Example:
-      >>> image = keras.Input((28, 28, 1))
-      >>> scaled = keras.layers.Rescaling(1 / 255)(image)
-      >>> model = keras.Model(image, keras.layers.Flatten()(scaled))
-      >>> float(input_affine(Graph.from_model(model)).scale * 255)
-      1.0
-    """
-    affine = None
-    for node in _preprocessing(graph, graph.inputs[index]):
-        step = read_affine(node)
-        affine = affine.then(step) if affine and step else step
-    return affine
-
-
 def fold_preprocessing(graph: Graph) -> list[Change]:
     """Folds the preprocessing of every input into the first convolution.
 
@@ -82,26 +57,6 @@ def fold_preprocessing(graph: Graph) -> list[Change]:
                 )
             graph.bypass(node)
             changes.append(Change(node.name, f"folded into {target.name}"))
-    return changes
-
-
-def remove_preprocessing(graph: Graph) -> list[Change]:
-    """Removes the preprocessing: whoever runs the model has to do `input_affine`.
-
-    Raises:
-      InvalidArgumentError: it differs by channel, which one input scale cannot say.
-    """
-    changes = []
-    for index, tensor in enumerate(graph.inputs):
-        affine = input_affine(graph, index)
-        if affine and (np.ptp(affine.scale) or np.ptp(affine.offset)):
-            raise InvalidArgumentError(
-                "preprocessing='input_scale': the model scales each channel of its "
-                "input otherwise, expected one scale and offset; use 'keep'"
-            )
-        for node in _preprocessing(graph, tensor):
-            graph.bypass(node)
-            changes.append(Change(node.name, "moved into the scale of the input"))
     return changes
 
 

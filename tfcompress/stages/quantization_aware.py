@@ -9,9 +9,10 @@ import numpy as np
 import tf_keras as keras
 
 from tfcompress.errors import InvalidArgumentError, TrainingError
-from tfcompress.quantization.apply import check_quantizable, fake_quantize
+from tfcompress.quantization.apply import check_quantizable
 from tfcompress.quantization.biases import round_biases
-from tfcompress.quantization.calibration import Calibration, calibrate
+from tfcompress.quantization.calibration import Calibration
+from tfcompress.quantization.post_training import quantize_calibrated
 from tfcompress.run import Run, derive_seed
 from tfcompress.training.fit import Fit
 from tfcompress.training.loop import train
@@ -82,16 +83,20 @@ class QuantizationAware(Fit):
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a fake-quantized copy of `model`."""
         zeros = _zeros_by_layer(model)
-        quantized = fake_quantize(
-            model, self.keep_float, self.preprocessing, self.operators
-        )
         sample = run.data.calibration(
             self.calibration.num_images, derive_seed(run.seed, "calibration")
         )
-        calibrate(quantized, sample.images, self.calibration)
+        quantized = quantize_calibrated(
+            model,
+            sample.images,
+            self.calibration,
+            keep_float=self.keep_float,
+            preprocessing=self.preprocessing,
+            operators=self.operators,
+        )
         if self.epochs:
             train(quantized, run, self)
-        round_biases(quantized)
+            round_biases(quantized)
         _check_zeros(quantized, zeros)
         run.note(calibration_indices=list(sample.indices))
         return quantized

@@ -22,15 +22,20 @@ from tfcompress.loading.operations.translate import Operation, translate
 
 CUSTOM_SCALE_LAYERS = (Keras3ScaleLayer, TfKerasScaleLayer)
 channels = np.arange(1.0, 9.0, dtype=np.float32)
+places = np.linspace(0.1, 2, np.prod(SHAPE), dtype=np.float32).reshape(SHAPE)
 KERAS_3 = {
     "add": lambda x, y: x + y,
     "add_number": lambda x, y: 3.0 + x,
     "add_channels": lambda x, y: ops.add(x, channels),
+    "add_map": lambda x, y: ops.add(x, places) - places[:1],
+    "multiply_rows": lambda x, y: x * places[:, :1, :1],
+    "maximum_of_map": lambda x, y: ops.maximum(ops.minimum(x, places), -places),
     "subtract": lambda x, y: x - y,
     "subtract_from_number": lambda x, y: 1.0 - x,
     "subtract_number": lambda x, y: x - 1.5,
     "multiply": lambda x, y: x * ops.mean(y, axis=(1, 2), keepdims=True),
     "multiply_channels": lambda x, y: x * channels.reshape(1, 1, 8),
+    "matmul": lambda x, y: ops.matmul(x, ops.swapaxes(y, 2, 3)),
     "divide": lambda x, y: x / (ops.absolute(y) + 1.0),
     "divide_by_number": lambda x, y: x / 6,
     "negative": lambda x, y: -x,
@@ -43,8 +48,10 @@ KERAS_3 = {
 TENSORFLOW = {
     "add": lambda x, y: [x + y, tf.add(x, y), tf.add_n([x, y, x])],
     "add_channels": lambda x, y: [tf.add(x, channels), tf.nn.bias_add(x, channels)],
+    "add_map": lambda x, y: [x + places, places - x],
     "subtract": lambda x, y: [x - y, 1.0 - x, x - 1.0],
     "multiply": lambda x, y: [x * y, 2.0 * x, x * tf.constant(channels)],
+    "matmul": lambda x, y: tf.matmul(tf.matmul(x, y, transpose_b=True), y),
     "divide": lambda x, y: [x / (abs(y) + 1.0), x / 3.0, tf.divide(x, 2.0)],
     "power": lambda x, y: [x**2, tf.square(x), -x],
     "maximum": lambda x, y: [tf.maximum(0.0, x), tf.maximum(x, y), tf.minimum(x, 6.0)],
@@ -65,12 +72,13 @@ def test_operations_of_tensorflow(name):
 @pytest.mark.parametrize(
     ("symbol", "arguments", "why"),
     [
-        ("tf.math.add", {"y": [1.0, 2.0, 3.0]}, "one for each channel"),
-        ("tf.math.add", {"y": np.ones((4, 6, 8))}, "one for each channel"),
+        ("tf.math.add", {"y": [1.0, 2.0, 3.0]}, "takes the shape of the tensor"),
+        ("tf.math.add", {"y": np.ones((2, 4, 6, 8))}, "takes the shape of the tensor"),
         ("tf.math.add", {"y": float("nan")}, "not finite"),
         ("tf.math.add", {"y": "1"}, "something else than numbers"),
         ("tf.math.add", {"y": {"evil": 1}}, "something else than numbers"),
         ("tf.math.truediv", {"y": 0.0}, "zero as the divisor"),
+        ("tf.linalg.matmul", {"b": np.ones((8, 8))}, "with a constant"),
         ("tf.math.pow", {"y": 0.5}, "exponent"),
         ("tf.clip_by_value", {"clip_value_min": 6, "clip_value_max": 0}, "bounds"),
     ],

@@ -9,10 +9,10 @@ from tfcompress.loading.operations.expression import (
     Value,
     affine,
     inner_axis,
-    per_channel,
     place,
     product,
     reshaped,
+    with_constant,
 )
 
 layers = keras.layers
@@ -45,14 +45,25 @@ def test_a_tensor_needs_no_layer():
 )
 def test_a_constant_is_one_number_or_one_for_each_channel(shape, expected):
     value = Value(graph_with_input()[1], (None, *SHAPE))
-    assert per_channel(np.ones(shape), value).shape == expected
+    made = with_constant(value, np.ones(shape), lambda *given: given)
+    assert made[0] is value and made[1].shape == expected
 
 
-@pytest.mark.parametrize("shape", [(6, 1), (6, 8), (2, 1, 1, 8), (1,) * 5, (0,)])
+def test_a_constant_of_other_axes_is_one_number_for_each_value():
+    value = Value(graph_with_input()[1], (None, *SHAPE))
+    made = with_constant(value, np.arange(6.0)[:, None], lambda x, n: affine(x, 1.0, n))
+    assert made.layer is layers.Reshape and made.options == {"target_shape": [4, 6, 8]}
+    offsets = np.reshape(made.given.options["offset"], SHAPE)
+    np.testing.assert_array_equal(offsets[3, :, 7], np.arange(6))
+
+
+@pytest.mark.parametrize("shape", [(5, 1), (4, 8), (2, 1, 1, 8), (1,) * 5, (0,)])
 def test_other_constants_are_refused(shape):
     value = Value(graph_with_input()[1], (None, *SHAPE))
-    with pytest.raises(ModelError, match="one number, or one for each channel"):
-        per_channel(np.ones(shape), value)
+    with pytest.raises(ModelError, match="takes the shape of the tensor"):
+        with_constant(value, np.ones(shape), affine)
+    with pytest.raises(ModelError, match="unknown size"):
+        with_constant(value._replace(shape=(None, 4, None, 8)), np.ones(shape), affine)
 
 
 def test_affine_holds_plain_numbers():

@@ -38,6 +38,7 @@ def test_tensorflow_has_the_operation(path):
 def test_other_names_of_arguments_are_those_of_tensorflow():
     names = {
         "alpha": tf.nn.leaky_relu,
+        "b": tf.linalg.matmul,
         "bias": tf.nn.bias_add,
         "clip_value_max": tf.clip_by_value,
         "clip_value_min": tf.clip_by_value,

@@ -16,12 +16,13 @@ import tf_keras as keras
 
 from tfcompress.errors import ModelError
 from tfcompress.layers.divide import Divide
+from tfcompress.layers.matrix_product import MatrixProduct
 from tfcompress.loading.operations.expression import (
     Call,
     Expression,
     Value,
     affine,
-    per_channel,
+    with_constant,
 )
 
 # One size, or those of several axes.
@@ -36,7 +37,7 @@ def add(x1: Any, x2: Any) -> Expression | Sizes:
         return _of_sizes(operator.add, x1, x2)
     if isinstance(x2, Value):
         return _merged(keras.layers.Add, x1, x2)
-    return affine(x1, 1.0, per_channel(x2, x1))
+    return with_constant(x1, x2, lambda x, number: affine(x, 1.0, number))
 
 
 def subtract(x1: Any, x2: Any) -> Expression | Sizes:
@@ -44,9 +45,9 @@ def subtract(x1: Any, x2: Any) -> Expression | Sizes:
     if isinstance(x1, Value) and isinstance(x2, Value):
         return _merged(keras.layers.Subtract, x1, x2)
     if isinstance(x1, Value):
-        return affine(x1, 1.0, -per_channel(x2, x1))
+        return with_constant(x1, x2, lambda x, number: affine(x, 1.0, -number))
     if isinstance(x2, Value):
-        return affine(x2, -1.0, per_channel(x1, x2))
+        return with_constant(x2, x1, lambda x, number: affine(x, -1.0, number))
     return _of_sizes(operator.sub, x1, x2)
 
 
@@ -58,7 +59,7 @@ def multiply(x1: Any, x2: Any) -> Expression | Sizes:
         return _of_sizes(operator.mul, x1, x2)
     if isinstance(x2, Value):
         return _merged(keras.layers.Multiply, x1, x2)
-    return affine(x1, per_channel(x2, x1), 0.0)
+    return with_constant(x1, x2, lambda x, number: affine(x, number, 0.0))
 
 
 def divide(x1: Any, x2: Any) -> Expression:
@@ -67,10 +68,23 @@ def divide(x1: Any, x2: Any) -> Expression:
         raise ModelError("with a constant as the dividend")
     if isinstance(x2, Value):
         return _merged(Divide, x1, x2)
-    divisor = per_channel(x2, x1)
-    if not divisor.all():
+    if not np.all(x2):
         raise ModelError("with zero as the divisor")
-    return affine(x1, 1.0 / divisor, 0.0)
+    return with_constant(x1, x2, lambda x, number: affine(x, 1.0 / number, 0.0))
+
+
+def matmul(x1: Any, x2: Any) -> Expression:
+    """Returns the products of the matrices in the last two axes."""
+    return transposing_matmul(x1, x2)
+
+
+def transposing_matmul(x1: Any, x2: Any, transpose_b: bool = False) -> Expression:
+    """Returns the products; the second matrices may be given by their transposes."""
+    if not (isinstance(x1, Value) and isinstance(x2, Value)):
+        raise ModelError("with a constant")
+    if not len(x1.shape) == len(x2.shape) > 2 or x1.shape[1:-2] != x2.shape[1:-2]:
+        raise ModelError(f"with tensors of shapes {x1.shape} and {x2.shape}")
+    return Call(MatrixProduct, [x1, x2], {"transpose_b": bool(transpose_b)})
 
 
 def floor_divide(x1: Any, x2: Any) -> Sizes:
@@ -114,10 +128,7 @@ def maximum(x1: Any, x2: Any) -> Expression:
         x1, x2 = x2, x1
     if isinstance(x2, Value):
         return _merged(keras.layers.Maximum, x1, x2)
-    bound = per_channel(x2, x1)
-    if not bound.any():
-        return Call(keras.layers.ReLU, x1)
-    return affine(Call(keras.layers.ReLU, affine(x1, 1.0, -bound)), 1.0, bound)
+    return with_constant(x1, x2, _larger)
 
 
 def minimum(x1: Any, x2: Any) -> Expression:
@@ -126,8 +137,7 @@ def minimum(x1: Any, x2: Any) -> Expression:
         x1, x2 = x2, x1
     if isinstance(x2, Value):
         return _merged(keras.layers.Minimum, x1, x2)
-    bound = per_channel(x2, x1)
-    return affine(Call(keras.layers.ReLU, affine(x1, -1.0, bound)), -1.0, bound)
+    return with_constant(x1, x2, _smaller)
 
 
 def clip(x: Value, x_min: Any, x_max: Any) -> Expression:
@@ -148,6 +158,16 @@ def scaled_sum(xs: Sequence[Value], scale: float) -> Expression:
     """Returns `xs[0] + scale * xs[1]`: CustomScaleLayer of InceptionResNetV2."""
     shortcut, branch = xs
     return Call(keras.layers.Add, [shortcut, affine(branch, scale, 0.0)])
+
+
+def _larger(x: Expression, bound: np.ndarray) -> Expression:
+    if not bound.any():
+        return Call(keras.layers.ReLU, x)
+    return affine(Call(keras.layers.ReLU, affine(x, 1.0, -bound)), 1.0, bound)
+
+
+def _smaller(x: Expression, bound: np.ndarray) -> Expression:
+    return affine(Call(keras.layers.ReLU, affine(x, -1.0, bound)), -1.0, bound)
 
 
 def _merged(layer: type[keras.layers.Layer], x1: Value, x2: Value) -> Call:

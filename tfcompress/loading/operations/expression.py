@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,23 +122,44 @@ def affine(given: Expression, scale: Any, offset: Any) -> Call:
     return Call(keras.layers.Rescaling, given, plain)
 
 
-def per_channel(constant: Any, value: Value) -> np.ndarray:
-    """Returns a constant operand as one number, or one for each channel.
+def with_constant(
+    value: Value,
+    constant: Any,
+    compute: Callable[[Expression, np.ndarray], Expression],
+) -> Expression:
+    """Returns what a function makes of a value and a constant.
+
+    Args:
+      value: a tensor.
+      constant: takes the shape of the tensor.
+      compute: is given the value, and one number or one for each channel. What differs
+        along other axes is one for each channel of the value as one flat vector.
 
     Raises:
-      ModelError: it is neither.
+      ModelError: the constant has another shape, or is none of numbers.
     """
     numbers = np.asarray(constant)
     if numbers.dtype.kind not in "biuf":
         raise ModelError("with something else than numbers")
     numbers = numbers.astype(np.float64)
-    if numbers.size == 1 and numbers.ndim <= len(value.shape):
-        return numbers.reshape(())
-    channels = value.shape[-1]
-    fits = numbers.ndim <= len(value.shape) and numbers.shape[-1:] == (channels,)
-    if not fits or numbers.size != channels or len(value.shape) < 2:
+    rank, channels = len(value.shape), value.shape[-1]
+    if numbers.size == 1 and numbers.ndim <= rank:
+        return compute(value, numbers.reshape(()))
+    if numbers.shape[-1:] == (channels,) and numbers.size == channels and rank > 1:
+        return compute(value, numbers.reshape(-1))
+    flat = _spread(numbers, value.shape)
+    return reshaped(compute(reshaped(value, [flat.size]), flat), value.shape[1:])
+
+
+def _spread(numbers: np.ndarray, shape: Shape) -> np.ndarray:
+    """Returns a number for each value of a tensor."""
+    sizes = [1, *(size for size in shape[1:] if size is not None)]
+    if len(sizes) < len(shape):
+        raise ModelError(UNKNOWN_SIZE)
+    try:
+        return np.broadcast_to(numbers, sizes).ravel()
+    except ValueError:
         raise ModelError(
-            f"with a constant of shape {numbers.shape} and a tensor of shape "
-            f"{value.shape}; expected one number, or one for each channel"
-        )
-    return numbers.reshape(-1)
+            f"with a constant of shape {numbers.shape} and a tensor of shape {shape}; "
+            "expected one that takes the shape of the tensor"
+        ) from None

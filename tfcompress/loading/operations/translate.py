@@ -15,6 +15,7 @@ from tfcompress.rewriting.shapes import tensor_shape
 # TensorFlow's names of arguments, by those of Keras 3.
 _ARGUMENT_NAMES = {
     "alpha": "negative_slope",
+    "b": "x2",
     "bias": "x2",
     "clip_value_max": "x_max",
     "clip_value_min": "x_min",

@@ -1,0 +1,133 @@
+"""Runs .tflite files on values as the file stores them, such as int8.
+
+With the kernels of LiteRT that define what an operator gives, which those of firmware
+follow, or with TensorFlow Lite Micro itself. Always in a child process: a damaged file
+can crash either.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tfcompress.child import Limits, call_in_child
+from tfcompress.errors import ModelError
+
+_LIMITS = Limits(memory_bytes=4 << 30, cpu_seconds=600, wall_seconds=600)
+# More than any microcontroller has; what is not used costs nothing.
+_ARENA_BYTES = 256 << 20
+
+
+def reference_outputs(
+    path: str | Path, inputs: npt.NDArray[Any]
+) -> list[npt.NDArray[Any]]:
+    """Returns the output for each input, by LiteRT's reference kernels.
+
+    Args:
+      path: a .tflite file of one input and one output.
+      inputs: of the file's own type and shape, one after the other:
+        `(num_inputs, batch, height, width, channels)`.
+
+    Raises:
+      ModelError: LiteRT cannot run the file.
+    """
+    reply = _call("run_reference", path, inputs)
+    return [np.array(values, reply["dtype"]) for values in reply["outputs"]]
+
+
+def micro_outputs(
+    path: str | Path, inputs: npt.NDArray[Any]
+) -> tuple[list[npt.NDArray[Any]], int]:
+    """Returns the same by TensorFlow Lite Micro, and the bytes of arena it took.
+
+    Raises:
+      ModelError: it cannot run the file.
+    """
+    reply = _call("run_micro", path, inputs)
+    outputs = [np.array(values, reply["dtype"]) for values in reply["outputs"]]
+    return outputs, int(reply["arena_bytes"])
+
+
+def _call(function: str, path: str | Path, inputs: npt.NDArray[Any]) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        inputs_file = Path(folder) / "inputs.npy"
+        np.save(inputs_file, inputs)
+        arguments = (str(path), str(inputs_file))
+        name = f"{__name__}:{function}"
+        return call_in_child(name, *arguments, subject=str(path), limits=_LIMITS)
+
+
+def run_reference(path: str, inputs_file: str) -> dict[str, Any]:
+    """Does the work of `reference_outputs`, in the child."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    try:
+        interpreter = Interpreter(
+            path, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+        )
+        interpreter.allocate_tensors()
+        taken = interpreter.get_input_details()[0]["index"]
+        given = interpreter.get_output_details()[0]["index"]
+        outputs = []
+        for values in np.load(inputs_file):
+            interpreter.set_tensor(taken, values)
+            interpreter.invoke()
+            outputs.append(interpreter.get_tensor(given))
+    except (RuntimeError, ValueError) as error:
+        raise _cannot_run("LiteRT", path, error) from error
+    return _reply(outputs)
+
+
+def run_micro(path: str, inputs_file: str) -> dict[str, Any]:
+    """Does the work of `micro_outputs`, in the child."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    try:
+        interpreter = runtime.Interpreter.from_file(path, arena_size=_ARENA_BYTES)
+        outputs = []
+        for values in np.load(inputs_file):
+            interpreter.set_input(values, 0)
+            interpreter.invoke()
+            outputs.append(interpreter.get_output(0))
+    except (RuntimeError, ValueError) as error:
+        raise _cannot_run("TensorFlow Lite Micro", path, error) from error
+    return {**_reply(outputs), "arena_bytes": _arena_bytes(interpreter)}
+
+
+def _arena_bytes(interpreter: Any) -> int:
+    """Reads the size of the arena where the interpreter prints it: descriptor 2."""
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), 2)
+        try:
+            interpreter.print_allocations()
+        finally:
+            os.dup2(terminal, 2)
+        printed.seek(0)
+        text = printed.read().decode(errors="replace")
+    found = re.search(r"Arena allocation total (\d+) bytes", text)
+    if not found:
+        raise RuntimeError("TensorFlow Lite Micro did not print its arena's size")
+    return int(found[1])
+
+
+def _reply(outputs: list[npt.NDArray[Any]]) -> dict[str, Any]:
+    return {
+        "dtype": outputs[0].dtype.name,
+        "outputs": [values.tolist() for values in outputs],
+    }
+
+
+def _cannot_run(runtime: str, path: str, error: Exception) -> ModelError:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = lines[0][:200] if lines else type(error).__name__
+    return ModelError(
+        f"{runtime} cannot run {path}: {reason}; replace the operator it names, or "
+        "export the model again"
+    )
