@@ -184,8 +184,8 @@ class Dataset:
           first_epoch: the epoch to start at.
 
         Returns:
-          tf.data of float32 (batch, height, width, channels), in [0, 1] unless the
-          arrays were floats, and int32 (batch,).
+          tf.data of float32 (batch, height, width, channels), in `value_range` unless
+          the arrays were floats, and int32 (batch,).
         """
         steps = self.steps_per_epoch(batch_size)
         size = len(self.train)
@@ -202,16 +202,8 @@ class Dataset:
 
             return tf.data.Dataset.range(steps).map(batch)
 
-        read = self._reader(self.train)
-
-        def augmented(indices: tf.Tensor, noise: tf.Tensor) -> Batch:
-            images, labels = read(indices)
-            if not self.augmentation.is_identity:
-                images = self.augmentation(images, noise)
-            return self._in_range(images), labels
-
         epochs = tf.data.Dataset.counter(first_epoch).flat_map(epoch_batches)
-        return _parallel(epochs, augmented)
+        return _parallel(epochs, self._reader(self.train))
 
     def batches(self, split: str = "test", batch_size: int = 256) -> tf.data.Dataset:
         """Returns all of a split once, in order, without augmentation.
@@ -233,13 +225,7 @@ class Dataset:
         part: Split = getattr(self, split)
         indices = tf.data.Dataset.range(len(part), output_type=tf.int32)
         batched = indices.batch(_positive("batch_size", batch_size))
-        read = self._reader(part)
-
-        def ranged(indices: tf.Tensor) -> Batch:
-            images, labels = read(indices)
-            return self._in_range(images), labels
-
-        return _parallel(batched, ranged)
+        return _parallel(batched, self._reader(part))
 
     def calibration(self, num_samples: int = 256, seed: int = 0) -> CalibrationSample:
         """Returns a class-balanced sample of the training images.
@@ -251,7 +237,6 @@ class Dataset:
         num_samples = _positive("num_samples", num_samples)
         indices = class_balanced_indices(self.train.labels, num_samples, seed)
         images, _ = self._reader(self.train)(tf.constant(indices, tf.int32))
-        images = self._in_range(images)
         return CalibrationSample(tuple(indices.tolist()), images.numpy())
 
     def summary(self) -> dict[str, Any]:
@@ -270,27 +255,28 @@ class Dataset:
             **(left_out if self.skipped else {}),
         }
 
-    def _in_range(self, images: tf.Tensor) -> tf.Tensor:
-        """Returns pixels of [0, 1], as augmentation wants them, as the model does."""
-        low, high = self.value_range
-        is_unit = (low, high) == (0.0, 1.0) or self.train.images.dtype != np.uint8
-        return images if is_unit else images * (high - low) + low
-
     def _reader(self, split: Split) -> Callable[[tf.Tensor], Batch]:
-        """Returns a function from indices (batch,) to images and labels."""
+        """Returns a function from indices, and noise to augment by, to a batch."""
         labels = tf.constant(split.labels, tf.int32)
         images = split.images
         if isinstance(images, np.ndarray):
             images = tf.constant(images)
 
-        def read(indices: tf.Tensor) -> Batch:
+        low, high = self.value_range
+
+        def read(indices: tf.Tensor, noise: tf.Tensor | None = None) -> Batch:
             if isinstance(images, ImageFiles):
                 batch = tf.numpy_function(images.read, [indices], tf.uint8)
                 batch.set_shape([None, *self.input_shape])
             else:
                 batch = tf.gather(images, indices)
-            if batch.dtype == tf.uint8:
+            is_pixels = batch.dtype == tf.uint8
+            if is_pixels:
                 batch = tf.cast(batch, tf.float32) / 255.0
+            if noise is not None and not self.augmentation.is_identity:
+                batch = self.augmentation(batch, noise)
+            if is_pixels and (low, high) != (0.0, 1.0):
+                batch = batch * (high - low) + low
             return batch, tf.gather(labels, indices)
 
         return read
