@@ -130,7 +130,7 @@ def test_a_stage_that_removes_channels_is_timed_and_drawn(tmp_path):
     save_model(tiny.model(), tmp_path / "own.keras")
     subject = chain(tmp_path, (stage,), source=str(tmp_path / "own.keras"))
     (row,) = subject.complete(Progress(mode="silent"))
-    times = row["facts"]["latency_ms"]
+    times = row["facts"]["float_latency_ms"]
     assert times.keys() == {"before", "after"}
     assert min(times.values()) > 0
     picture = tmp_path / "stages" / "00_channel_pruning" / "channels.png"

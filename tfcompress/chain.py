@@ -133,7 +133,7 @@ def _run_stage(
     save_model(result, run.stage_dir / _MODEL)
     totals = profile(result).totals
     if totals.macs != profile(model).totals.macs:
-        run.note(latency_ms=_float_latency(model, result))
+        run.note(float_latency_ms=_float_latency(model, result))
     if "channels" in run.facts:
         figure = plot_channels(run.facts["channels"])
         figure.savefig(run.stage_dir / "channels.png")

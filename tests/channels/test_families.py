@@ -69,6 +69,7 @@ def test_widths_are_those_of_each_layer():
         ({"round_to": 8, "min_channels": 1}, []),
         ({"max_removed": 0.5}, [1, 1, 1, 1]),
         ({"min_channels": 9}, []),
+        ({"max_removed": 0.75, "whole": {"conv": 16}}, [1, 1, 1, 1]),
     ],
 )
 def test_limits_hold(limits, sizes):

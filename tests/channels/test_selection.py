@@ -62,3 +62,8 @@ def test_random_costs_land_within_two_percent_of_the_whole():
         target = random.uniform(0.2, 0.9) * costs.sum()
         found = select(units(*costs), 300, cost_of(*costs), target)
         assert target - 0.02 * costs.sum() <= costs[found].sum() <= target
+
+
+def test_nothing_goes_where_the_target_is_met_already():
+    assert kept([10] * 5, 50) == [0, 1, 2, 3, 4]
+    assert kept([10] * 5, 70) == [0, 1, 2, 3, 4]

@@ -104,7 +104,7 @@ def test_markdown_shows_what_was_removed():
     whole = report()
     facts = {
         "reached": {"macs": 0.4975, "params": 0.31},
-        "latency_ms": {"before": 2.0, "after": 1.25},
+        "float_latency_ms": {"before": 2.0, "after": 1.25},
         "channels": {"a_conv": [32, 8], "b_conv": [16, 16]},
         "dropped": ["stage2_block*"],
     }

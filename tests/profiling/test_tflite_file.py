@@ -46,7 +46,7 @@ DATA = from_arrays(
 @pytest.mark.parametrize("quantization", ["float32", "float16", "dynamic", "int8"])
 def test_counts_by_arithmetic(tmp_path, model, quantization):
     path = tmp_path / "m.tflite"
-    export_tflite(model, path, DATA, quantization)
+    export_tflite(model, path, DATA, quantization, slim=False)  # which has the names
     profile = profile_tflite(path, latency=False)
     by_name = {layer.name: layer for layer in profile.layers if layer.macs}
     counts = {name: (layer.params, layer.macs) for name, layer in by_name.items()}

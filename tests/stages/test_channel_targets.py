@@ -80,8 +80,8 @@ class LineTarget(FileTarget):
 
 def choose(removable):
     scores = np.arange(len(removable.dependencies.groups), dtype=float)
-    return lambda measure, target: removable.choose(
-        scores, Limits(1, 1, 0.95), "layer", measure, target
+    return lambda measure, target, lowest: removable.choose(
+        scores, Limits(1, 1, 0.95), "layer", measure, target, lowest
     )
 
 
@@ -128,7 +128,7 @@ def test_size_is_predicted_by_bytes_of_weights_and_channels(model, size):
     removable = Removable(model)
     weights = 9 * 48 + 9 * 48 * 128 + 128 * 3
     predicted = size._predict(removable, removable.everything)
-    assert predicted == weights + 16 * (48 + 128 + 3)
+    assert predicted == weights + 12 * (48 + 128 + 3)
 
 
 def test_latency_of_the_chosen_model_is_measured(model, run, monkeypatch):

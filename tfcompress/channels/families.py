@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -21,12 +21,14 @@ class Limits:
       round_to: a family keeps a multiple of this many channels; grouped convolutions,
         whose parts must stay equal, are let off.
       min_channels: channels that a family keeps at least.
-      max_removed: largest share of a family that is removed, in (0, 1).
+      max_removed: largest share of a layer that is removed, in (0, 1).
+      whole: channels of each layer of which that is a share, where not those it has.
     """
 
     round_to: int = 8
     min_channels: int = 8
     max_removed: float = 0.9
+    whole: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +176,10 @@ class _Caps(NamedTuple):
 
 def _caps(family: Family, needed: Sequence[np.ndarray], limits: Limits) -> _Caps:
     sizes = family.widths.sum(1)
-    most = np.minimum(sizes - limits.min_channels, limits.max_removed * sizes)
+    pairs = zip(family.layers, sizes, strict=True)
+    whole = np.array([limits.whole.get(layer, size) for layer, size in pairs])
+    least = np.maximum(limits.min_channels, (1 - limits.max_removed) * whole)
+    most = sizes - least
     sets = [np.isin(family.groups, found) for found in needed]
     rows = np.concatenate([family.widths, *(row[None] for row in sets)])
     widths = np.zeros((len(rows), 1 + int(family.groups.max())), int)

@@ -69,6 +69,7 @@ class Removable:
         ranking: Ranking,
         measure: Callable[[np.ndarray], float],
         target: float,
+        lowest: float | None = None,
     ) -> np.ndarray:
         """Returns which groups to keep so that the model costs what it should.
 
@@ -79,11 +80,12 @@ class Removable:
             same share of every family.
           measure: cost of what is kept.
           target: of it.
+          lowest: that it should not be below; see `select`.
         """
         groups = self.dependencies.groups
         units = find_units(self.families, groups, scores, limits)
         units.sort(key=lambda u: u.score if ranking == "global" else u.share)
-        return select(units, len(groups), measure, target)
+        return select(units, len(groups), measure, target, lowest)
 
     def without(self, keep: np.ndarray) -> keras.Model:
         """Returns a smaller model with the groups that are kept.

@@ -14,7 +14,11 @@ Measure = Callable[[np.ndarray], float]
 
 
 def select(
-    units: Sequence[Unit], num_groups: int, measure: Measure, target: float
+    units: Sequence[Unit],
+    num_groups: int,
+    measure: Measure,
+    target: float,
+    lowest: float | None = None,
 ) -> np.ndarray:
     """Takes units out, in their order, until the model costs what it should.
 
@@ -26,7 +30,9 @@ def select(
       num_groups: of channels.
       measure: returns the cost of a model from (number of groups,) whether each stays;
         it does not rise where less is kept.
-      target: cost that is to be reached from above, to within 2 % of the whole's.
+      target: cost that is to be reached from above.
+      lowest: cost that a result should not be below; None is 2 % of the whole's cost
+        below the target.
 
     Returns:
       (number of groups,) whether each stays. The cost is above the target where all
@@ -39,6 +45,8 @@ def select(
             kept[unit.groups] = False
         return kept
 
+    if measure(keep(0)) <= target:
+        return keep(0)
     first, last = 0, len(units)  # measure(first) > target
     while last - first > 1:
         middle = (first + last) // 2
@@ -46,7 +54,8 @@ def select(
             (middle, last) if measure(keep(middle)) > target else (first, middle)
         )
     kept = keep(first)
-    lowest = target - TOLERANCE * measure(np.ones(num_groups, bool))
+    if lowest is None:
+        lowest = target - TOLERANCE * measure(keep(0))
     passed: set[int] = set()
     for unit in units[first:]:
         trial = kept.copy()

@@ -67,6 +67,11 @@ class Export:
                     f"{name} is {getattr(self, name)!r}; expected one of "
                     f"{', '.join(known)}"
                 )
+        if self.quantization != "int8" and self.port_type != "int8":
+            raise InvalidArgumentError(
+                f"port_type is {self.port_type!r}, but a {self.quantization} file has "
+                "ports of its own kind; leave port_type out, or export int8"
+            )
 
 
 def export_tflite(

@@ -173,7 +173,7 @@ def _removal_parts(row: Mapping[str, Any]) -> list[str]:
     text += ", ".join(
         f"{part:.1%} of {kind}" for kind, part in facts["reached"].items()
     )
-    if times := facts.get("latency_ms"):
+    if times := facts.get("float_latency_ms"):
         ratio = _times(times["before"] / times["after"], "faster", "slower")
         text += (
             f". As float32 files, timed in alternation: {times['before']:.3g} ms "

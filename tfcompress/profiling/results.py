@@ -51,8 +51,10 @@ The table is made from `results.csv` by
 `python -m tfcompress.profiling.results recipes/results.csv recipes/README.md`, and a
 row of that file by `tfcompress run recipes/NAME.py --results=recipes/results.csv`.
 Accuracy is top-1 on the whole test set, of the float32 and of the compressed
-`.tflite` file, run by LiteRT; bytes are after gzip -9; the latency ratio is of the two
-files timed in alternation on one thread. Minutes are those of the stages.
+`.tflite` file, run by LiteRT; `as Keras` is the share of predictions that are those of
+the last Keras model; bytes are after gzip -9; the latency ratio is of the two files
+timed in alternation on one thread. Minutes are those of the stages. Of several rows of
+one recipe and seed, the table has the newest.
 
 """
 
@@ -105,14 +107,16 @@ def read_results(path: str | Path) -> list[dict[str, str]]:
 
 def results_markdown(rows: Sequence[dict[str, str]]) -> str:
     """Returns `recipes/README.md`: how to run recipes, and what they gave."""
-    head = "recipe | seed | top-1 float | top-1 int8 | params | gzip bytes"
-    lines = [f"| {head} | smaller | faster | minutes | ISA |", "|" + " --- |" * 10]
-    for row in rows:
+    head = "recipe | seed | top-1 float | top-1 int8 | as Keras | params | gzip bytes"
+    lines = [f"| {head} | smaller | faster | minutes | ISA |", "|" + " --- |" * 11]
+    newest = {(row["recipe"], row["seed"]): row for row in rows}
+    for row in newest.values():
         cells = (
             row["recipe"],
             row["seed"],
             f"{float(row['baseline_top1']):.2%}",
             f"{float(row['top1']):.2%}",
+            f"{float(row['keras_agreement']):.2%}",
             f"{int(row['params']):,}",
             f"{int(row['gzip_bytes']):,}",
             f"{float(row['gzip_ratio']):.1f}x",

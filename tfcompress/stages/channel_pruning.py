@@ -51,10 +51,11 @@ class ChannelPruning(Fit):
     Args:
       target: what is kept, of what: `{"macs": 0.5}`, `{"params": 0.5}` or
         `{"channels": 0.5}`, as a fraction in (0, 1) of what the model has; a number
-        alone is a fraction of the channels. Reached within 2 % of the whole, from
-        below. Or what the int8 .tflite file is to cost that QuantizationAware and an
-        export make of the model: `{"size_bytes": 100_000}`, or `{"latency_ms": 1.5}`
-        for an image on LiteRT with one thread of this machine. These are built and
+        alone is a fraction of the channels. Reached from below, within 2 % of the
+        whole where steps of `round_to` are that fine. Or what the int8 .tflite file is
+        to cost that QuantizationAware and an export make of the model:
+        `{"size_bytes": 100_000}`, or `{"latency_ms": 1.5}` for an image on LiteRT with
+        one thread of this machine. These are built and
         measured, a few candidates of them, and reached within 2 % of the target where
         the steps of `round_to` are as fine.
       importance: how much a channel matters: `l1`, `l2`, `bn`, `taylor`, `fpgm`,
@@ -164,7 +165,9 @@ class ChannelPruning(Fit):
         self.check(model)
         self._check_data(model, run)
         ((kind, value),) = self._target.items()
-        target = make_target(kind, value, self._removable(model), run)
+        removable = self._removable(model)
+        target = make_target(kind, value, removable, run)
+        widths = {layer.name: layer.outputs.size for layer in removable.cost.kernels}
         pruned, reached = clone_model(model), target.whole
         earlier: list[np.ndarray] | None = None
         if self.rewind is not None:
@@ -172,7 +175,8 @@ class ChannelPruning(Fit):
             run.note(rewind=self.rewind)
         for step in range(1, self.num_iterations + 1):
             part = (target.goal / target.whole) ** (step / self.num_iterations)
-            keep, reached = self._choose(pruned, run, target, part * target.whole)
+            cost = part * target.whole
+            keep, reached = self._choose(pruned, run, target, cost, widths)
             if earlier is not None:
                 pruned.set_weights(earlier)
             pruned = self._removable(pruned).without(keep)
@@ -202,15 +206,19 @@ class ChannelPruning(Fit):
             )
 
     def _choose(
-        self, model: keras.Model, run: Run, target: Target, cost: float
+        self,
+        model: keras.Model,
+        run: Run,
+        target: Target,
+        cost: float,
+        widths: Mapping[str, int],
     ) -> Choice:
-        """Returns which groups of channels are kept, and what that costs."""
+        """Returns which groups of channels are kept, and what that costs.
+
+        `widths` are the channels that each layer had at first.
+        """
         removable = self._removable(model)
-        limits = Limits(
-            self.round_to,
-            self.min_channels,
-            1 - (1 - self.max_removed) ** (1 / self.num_iterations),
-        )
+        limits = Limits(self.round_to, self.min_channels, self.max_removed, widths)
         scores = self._scores(removable, run)
         choose = partial(removable.choose, scores, limits, self.ranking)
         keep, reached = target.choose(removable, choose, cost)

@@ -26,7 +26,8 @@ from tfcompress.storage import write_json
 # For the ranges of a file that is built to be weighed and timed, not to be right.
 _NUM_IMAGES = 8
 # Returns which groups are kept, so that a cost comes down to a target.
-Choose = Callable[[Measure, float], np.ndarray]
+# Of a cost, its target, and what it should not be below.
+Choose = Callable[[Measure, float, float | None], np.ndarray]
 
 
 def _channels(removable: Removable, keep: np.ndarray) -> float:
@@ -93,7 +94,7 @@ class FractionTarget(Target):
         def cost(keep: np.ndarray) -> float:
             return self._cost(removable, keep)
 
-        keep = choose(cost, target)
+        keep = choose(cost, target, None)
         return Choice(keep, cost(keep))
 
     def text(self, cost: float) -> str:
@@ -140,8 +141,7 @@ class FileTarget(Target):
             # A little below, for what is predicted is not quite what comes.
             aim = target * (1 - TOLERANCE / 2 ** (number + 1))
             cost = self._line(removable, slope, offset)
-            # Selection may end so far below as a share of the whole: of the target.
-            keep = choose(lambda keep: min(cost(keep), 1.001 * aim), aim)  # noqa: B023
+            keep = choose(cost, aim, aim - TOLERANCE / 2 * target)
             if any(np.array_equal(keep, choice.keep) for choice in tried):
                 break
             tried.append(Choice(keep, self._measure(removable.without(keep))))
@@ -171,10 +171,10 @@ class FileTarget(Target):
 
 
 class SizeTarget(FileTarget):
-    """Bytes of the int8 file: a byte a weight, 16 for what each output channel has."""
+    """Bytes of the int8 file: a byte a weight, 12 for what each output channel has."""
 
-    # Bias 4, scale 4, zero point 8.
-    bytes_a_channel = 16
+    # Bias 4, its scale 4, scale 4; slimmed files share the zero points.
+    bytes_a_channel = 12
 
     def _measure_whole(self, model: keras.Model) -> float:
         return self._measure(model)
