@@ -4,6 +4,7 @@ import pytest
 import tf_keras as keras
 
 from tfcompress.errors import ModelError
+from tfcompress.loading import load_model
 from tfcompress.loading.agreement import check_agreement
 
 
@@ -70,3 +71,21 @@ def test_open_sizes_and_integers_are_filled():
     image = keras.Input((None, None, 1), dtype="uint8")
     half = keras.Model(image, keras.layers.Rescaling(0.5)(image))
     check_agreement(half, half, ())
+
+
+class Doubling(keras_3.layers.Layer):
+    def call(self, x):
+        return x * 2
+
+
+class Tripling(keras.layers.Layer):
+    def call(self, x):
+        return x * 3
+
+
+def test_a_layer_of_the_users_that_differs_is_named():
+    image = keras_3.Input((4, 4, 3))
+    x = Doubling(name="mine")(keras_3.layers.Conv2D(2, 1, name="conv")(image))
+    source = keras_3.Model(image, keras_3.layers.Flatten()(x))
+    with pytest.raises(ModelError, match="from layer mine on"):
+        load_model(source, custom_objects={"Doubling": Tripling})

@@ -93,7 +93,41 @@ def test_a_quantized_model_is_not_quantized_again(tmp_path):
 
 
 def test_wrong_setting_is_refused_at_once():
+    with pytest.raises(InvalidArgumentError, match="keep_float is 'norm'"):
+        tfc.QuantizationAware(keep_float="norm")
+    with pytest.raises(InvalidArgumentError, match="calibration is 'mse'"):
+        tfc.QuantizationAware(calibration="mse")
     with pytest.raises(InvalidArgumentError, match="preprocessing"):
         tfc.QuantizationAware(preprocessing="drop")
     with pytest.raises(InvalidArgumentError, match="operators"):
         tfc.QuantizationAware(operators="slow")
+
+
+def test_a_pattern_that_matches_nothing_is_refused(tmp_path):
+    stage = tfc.QuantizationAware(epochs=0, keep_float=("odd*",))
+    with pytest.raises(InvalidArgumentError, match=r"no layer .* is called 'odd\*'"):
+        stage(tiny.model(), run(tmp_path))
+
+
+def test_a_model_of_two_inputs_is_refused_in_one_line(tmp_path):
+    one, two = keras.Input((8, 8, 1)), keras.Input((8, 8, 1))
+    model = keras.Model([one, two], keras.layers.Flatten()(one + two))
+    with pytest.raises(ModelError, match="several inputs"):
+        tfc.QuantizationAware(epochs=0)(tfc.load_model(model), run(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        tfc.Training(epochs=1),
+        tfc.LayerPruning(num_blocks=1),
+        tfc.SparsityTraining(epochs=1),
+        tfc.ChannelPruning(epochs=1),
+    ],
+    ids=lambda stage: type(stage).__name__,
+)
+def test_no_other_stage_takes_a_quantized_model(stage, tmp_path):
+    context = run(tmp_path)
+    quantized = tfc.QuantizationAware(epochs=0)(tiny.model(), context)
+    with pytest.raises(ModelError, match="quantized already"):
+        stage(quantized, context)

@@ -67,6 +67,15 @@ class Export:
                     f"{name} is {getattr(self, name)!r}; expected one of "
                     f"{', '.join(known)}"
                 )
+        if isinstance(self.keep_float, str):
+            raise InvalidArgumentError(
+                f"keep_float is {self.keep_float!r}; expected a tuple of patterns, "
+                'such as ("*norm*",)'
+            )
+        if not isinstance(self.calibration, Calibration):
+            raise InvalidArgumentError(
+                f"calibration is {self.calibration!r}; expected a tfc.Calibration"
+            )
         if self.quantization != "int8" and self.port_type != "int8":
             raise InvalidArgumentError(
                 f"port_type is {self.port_type!r}, but a {self.quantization} file has "

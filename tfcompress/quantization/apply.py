@@ -12,7 +12,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
     quantize_wrapper,
 )
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.layers.hard_swish import HardSwishGate
 from tfcompress.quantization.plan import Plan, make_plan
 from tfcompress.quantization.quantizers import ActivationQuantizer
@@ -20,7 +20,7 @@ from tfcompress.rewriting.equalization import equalize_layers
 from tfcompress.rewriting.graph import Graph, LayerSpec, copy_layer
 from tfcompress.rewriting.prepare import prepare_for_quantization
 
-# Kernels, biases and the like that a user may have made zero.
+# A kernel has two axes or more; zeros of a bias are nobody's.
 _KERNEL_RANK = 2
 
 
@@ -87,6 +87,12 @@ def _plan(
     graph = Graph.from_model(model)
     prepare_for_quantization(graph, preprocessing, operators)
     plan = make_plan(graph, keep_zeros=_sparse_layers(graph))
+    names = {layer.name for layer in model.layers} | {n.name for n in graph.nodes}
+    for pattern in keep_float:
+        if not fnmatch.filter(names, pattern):
+            raise InvalidArgumentError(
+                f"keep_float: no layer of {model.name!r} is called {pattern!r}"
+            )
     _check_possible(plan.impossible, model.name)
     _check_float(plan.unsupported, keep_float, model.name)
     return graph, plan

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import tf_keras as keras
 
+from tfcompress.data import check_model_fits
 from tfcompress.errors import InvalidArgumentError, TrainingError
 from tfcompress.quantization.apply import check_quantizable
 from tfcompress.quantization.biases import round_biases
@@ -65,6 +66,16 @@ class QuantizationAware(Fit):
     def __post_init__(self) -> None:
         """Checks the values that `Fit` does not know."""
         super().__post_init__()
+        if isinstance(self.keep_float, str):
+            raise InvalidArgumentError(
+                f"QuantizationAware.keep_float is {self.keep_float!r}; expected a "
+                'tuple of patterns, such as ("*norm*",)'
+            )
+        if not isinstance(self.calibration, Calibration):
+            raise InvalidArgumentError(
+                f"QuantizationAware.calibration is {self.calibration!r}; expected a "
+                "tfc.Calibration"
+            )
         if self.preprocessing not in ("keep", "fold"):
             raise InvalidArgumentError(
                 f"QuantizationAware.preprocessing is {self.preprocessing!r}; expected "
@@ -82,6 +93,7 @@ class QuantizationAware(Fit):
 
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a fake-quantized copy of `model`."""
+        check_model_fits(model, run.data)
         zeros = _zeros_by_layer(model)
         sample = run.data.calibration(
             self.calibration.num_images, derive_seed(run.seed, "calibration")

@@ -9,7 +9,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import tf_keras as keras
 
-from tfcompress.errors import InvalidArgumentError, RecipeError
+from tfcompress.errors import InvalidArgumentError, ModelError, RecipeError
+from tfcompress.loading.live import is_quantized
 from tfcompress.run import Run
 
 
@@ -67,7 +68,15 @@ def clone_model(model: keras.Model) -> keras.Model:
 
     TF-MOT's wrappers keep the layer objects they are given, so training a wrapped
     model without this would change the model that the user passed in.
+
+    Raises:
+      ModelError: the model is quantized.
     """
+    if is_quantized(model.layers):
+        raise ModelError(
+            f"model {model.name!r} is quantized already; put QuantizationAware last, "
+            "or take the model from before it"
+        )
     clone = keras.models.clone_model(model)
     clone.set_weights(model.get_weights())
     return clone
