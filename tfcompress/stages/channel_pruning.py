@@ -30,7 +30,7 @@ from tfcompress.stages.channel_targets import (
     make_target,
 )
 from tfcompress.stages.rewinding import check_checkpoint, with_earlier_weights
-from tfcompress.stages.stage import clone_model, select_layers
+from tfcompress.stages.stage import check_not_quantized, clone_model, select_layers
 from tfcompress.training.fit import Fit
 from tfcompress.training.loop import train
 from tfcompress.training.objectives import check_outputs_logits
@@ -148,11 +148,7 @@ class ChannelPruning(Fit):
     def check(self, model: keras.Model) -> None:
         """Raises InvalidArgumentError or ModelError if nothing can be removed."""
         check_checkpoint(self.rewind)
-        if any(type(layer).__name__.startswith("Quantize") for layer in model.layers):
-            raise ModelError(
-                f"model {model.name!r} is quantized already; remove channels first and "
-                "put QuantizationAware last"
-            )
+        check_not_quantized(model)
         removable = self._removable(model)
         if not removable.families:
             raise ModelError(

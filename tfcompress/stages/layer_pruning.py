@@ -22,7 +22,7 @@ from tfcompress.rewriting.residual_blocks import (
     take_out,
 )
 from tfcompress.run import Run, derive_seed
-from tfcompress.stages.stage import select_layers
+from tfcompress.stages.stage import check_not_quantized, select_layers
 from tfcompress.training.fit import Fit
 from tfcompress.training.loop import train
 
@@ -99,6 +99,7 @@ class LayerPruning(Fit):
 
     def check(self, model: keras.Model) -> None:
         """Raises InvalidArgumentError or ModelError if there are too few blocks."""
+        check_not_quantized(model)
         blocks = self._droppable(Graph.from_model(model), self._kept(model))
         if len(blocks) < (self.num_blocks or 1):
             raise ModelError(

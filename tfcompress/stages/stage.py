@@ -63,6 +63,15 @@ def check_order(stages: Sequence[Stage]) -> None:
                 )
 
 
+def check_not_quantized(model: keras.Model) -> None:
+    """Raises ModelError if the model went through QuantizationAware."""
+    if is_quantized(model.layers):
+        raise ModelError(
+            f"model {model.name!r} is quantized already; put QuantizationAware last, "
+            "or take the model from before it"
+        )
+
+
 def clone_model(model: keras.Model) -> keras.Model:
     """Returns a copy with equal weights that shares no layer with `model`.
 
@@ -72,11 +81,7 @@ def clone_model(model: keras.Model) -> keras.Model:
     Raises:
       ModelError: the model is quantized.
     """
-    if is_quantized(model.layers):
-        raise ModelError(
-            f"model {model.name!r} is quantized already; put QuantizationAware last, "
-            "or take the model from before it"
-        )
+    check_not_quantized(model)
     clone = keras.models.clone_model(model)
     clone.set_weights(model.get_weights())
     return clone
