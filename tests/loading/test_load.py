@@ -121,6 +121,8 @@ def test_where_nothing_was_compared_it_is_told(tmp_path, plain_model):
     keras.Model(image, Twice()(image)).save(tmp_path / "own.keras")
     told = load(tmp_path / "own.keras").unchecked
     assert told == "no original could be made of listed layers alone"
+    with pytest.warns(UserWarning, match=r"not compared with those of .*own\.keras"):
+        load_model(tmp_path / "own.keras")
     quantized_model(plain_model).save(tmp_path / "qat.keras")
     assert load(tmp_path / "qat.keras").unchecked == "it is quantized already"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,11 +78,12 @@ def load_model(
         that you trust, by name. A class is made by its `from_config`; it has to be one
         of tf_keras. Classes registered in this process are known, too.
       check_outputs: whether the outputs are compared with the original's, where this
-        can be made without running anything of the file; `load` tells where not.
+        can be made without running anything of the file; a warning tells where not.
       max_bytes: that the weights and the outputs of all layers for one image may take.
 
     Returns:
-      A model that computes what the source does, to 1e-5 of the largest output.
+      A model that computes what the source does: to 1e-5 of the largest output, where
+      that was compared.
 
     Raises:
       ModelError: the source is missing, damaged, too large, computes something else
@@ -90,9 +92,16 @@ def load_model(
     Example:
       >>> model = tfc.load_model("model.keras")
     """
-    return load(
+    loaded = load(
         source, custom_objects, check_outputs=check_outputs, max_bytes=max_bytes
-    ).model
+    )
+    if loaded.unchecked == _NO_ORIGINAL:
+        warnings.warn(
+            f"outputs were not compared with those of {source}: {_NO_ORIGINAL}; "
+            "compare some of them yourself, or give the live model",
+            stacklevel=2,
+        )
+    return loaded.model
 
 
 def load(
