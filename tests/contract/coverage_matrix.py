@@ -54,9 +54,7 @@ NETWORKS = (
     *((name, "tf_keras") for name in _ONLY_TF_KERAS.split()),
 )
 # Layers that the runtime has no int8 operator for.
-FLOAT_LAYERS = {
-    "ConvNeXtTiny": ("*layer_normalization*", "*layernorm*", "*head_layernorm*")
-}
+FLOAT_LAYERS = {"ConvNeXtTiny": ("*layernorm*",)}
 COLUMNS = (
     "load",
     "diagnose",

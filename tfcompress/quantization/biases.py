@@ -12,6 +12,8 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
     quantize_wrapper,
 )
 
+from tfcompress.quantization.calibration import batches
+
 
 def round_biases(model: keras.Model) -> None:
     """Rounds the biases of `model` in place, to whole steps of their int32.
@@ -54,8 +56,8 @@ def correct_biases(model: keras.Model, images: np.ndarray, batch_size: int) -> N
     inputs = [wrapper.inbound_nodes[0].input_tensors for wrapper in alone]
     tensors = keras.Model(model.inputs, inputs)
     sums: list[Any] = [0.0] * len(alone)
-    for start in range(0, len(images), batch_size):
-        values = tensors(images[start : start + batch_size], training=False)
+    for batch in batches(images, batch_size):
+        values = tensors(batch, training=False)
         values = values if isinstance(values, list) else [values]
         sums = [s + tf.reduce_sum(v, axis=0) for s, v in zip(sums, values, strict=True)]
     for wrapper, total in zip(alone, sums, strict=True):

@@ -100,13 +100,13 @@ def calibrate(
       ModelError: an activation is NaN or infinite.
     """
     calibration = calibration or Calibration()
-    batches = _batches(images, calibration.batch_size)
+    shown = batches(images, calibration.batch_size)
     if calibration.method == "moving_average":
-        ranges = _moving_averages(model, batches, calibration.momentum)
+        ranges = _moving_averages(model, shown, calibration.momentum)
     else:
-        ranges = _extremes(model, batches)
+        ranges = _extremes(model, shown)
     if calibration.method in ("percentile", "mse"):
-        counts = _histograms(model, batches, ranges)
+        counts = _histograms(model, shown, ranges)
         for group, (low, high) in ranges.items():
             edges = np.linspace(low, high, _NUM_BINS + 1)
             ranges[group] = (
@@ -120,8 +120,13 @@ def calibrate(
         bounds["max"].assign(max(high, low + _MIN_WIDTH))
 
 
-def _batches(images: Any, size: int) -> list[Any]:
-    """Returns what the model is called with, one item a batch."""
+def batches(images: Any, size: int) -> list[Any]:
+    """Returns what a model is called with, one item a batch.
+
+    Args:
+      images: an array, or a list of one array an input.
+      size: images in a batch, at most.
+    """
     if not isinstance(images, list):
         images = [images]
     starts = range(0, len(images[0]), size)
