@@ -1,4 +1,5 @@
 import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -136,3 +137,16 @@ def test_a_stage_that_removes_channels_is_timed_and_drawn(tmp_path):
     picture = tmp_path / "stages" / "00_channel_pruning" / "channels.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert row["macs"] <= 0.5 * profile(tiny.model()).totals.macs
+
+
+def test_a_quantized_model_is_compared_with_itself_in_float(tmp_path):
+    save_model(tiny.model(), tmp_path / "own.keras")
+    stages = (tfc.QuantizationAware(epochs=0),)
+    subject = chain(tmp_path, stages, source=str(tmp_path / "own.keras"))
+    (row,) = subject.complete(Progress(mode="silent"))
+    folder = tmp_path / "stages" / "00_quantization_aware"
+    assert (folder / "quantization_errors.png").read_bytes().startswith(b"\x89PNG")
+    rows = json.loads((folder / "quantization_errors.json").read_text())["rows"]
+    worst = row["facts"]["worst_layers"]
+    assert len(worst) == min(10, len(rows)) and all(each in rows for each in worst)
+    assert worst[0]["own_sqnr_db"] == min(r["own_sqnr_db"] or 1e9 for r in rows)

@@ -75,12 +75,6 @@ def test_each_technique_answers_for_each_layer(found, name, pruning, qat, int8_e
     )
 
 
-def test_techniques_that_are_not_there_yet_say_so(found):
-    for layer in found.rows:
-        expected = "-" if layer.pruning == "-" else "no: not in this version"
-        assert layer.clustering == expected
-
-
 def test_channels_can_go_unless_something_needs_them_all():
     found = diagnose(tiny.model())
     answers = {row.name: row.channel_pruning for row in found.rows}
@@ -229,3 +223,31 @@ def test_printing_shows_verdict_and_table(found, monkeypatch):
     text = str(found)
     assert text.startswith("mixed\n")
     assert all(row.name in text for row in found.rows)
+
+
+def test_classes_of_the_user_are_taken_as_when_loading(tmp_path):
+    class Doubling(keras.layers.Layer):
+        def call(self, inputs):
+            return 2 * inputs
+
+    image = keras.Input((4, 4, 3))
+    keras.Model(image, Doubling(name="twice")(image)).save(tmp_path / "own.keras")
+    found = diagnose(tmp_path / "own.keras", {"Doubling": Doubling})
+    assert found.rows[1].type == "Doubling"
+    assert found.unchecked is None
+    with pytest.raises(ModelError, match="uses Doubling"):
+        diagnose(tmp_path / "own.keras")
+
+
+def test_a_layer_of_several_outputs_shows_the_first():
+    class Two(layers.Layer):
+        def __init__(self, **settings):
+            super().__init__(**settings)
+            self.dense = layers.Dense(4)
+
+        def call(self, inputs):
+            return self.dense(inputs), inputs
+
+    image = layers.Input((8,))
+    model = keras.Model(image, layers.Concatenate()(Two(name="two")(image)))
+    assert row(diagnose(model), "two").output_shape == (4,)

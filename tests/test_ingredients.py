@@ -21,7 +21,7 @@ def test_model_file_is_loaded(tmp_path):
 
 
 def test_teacher_is_only_trained():
-    with pytest.raises(RecipeError, match="only trained"):
+    with pytest.raises(RecipeError, match=r"stages\[0\]=.* must be a Training"):
         tfc.Teacher(model="own.keras", stages=(tfc.Pruning(),))
 
 

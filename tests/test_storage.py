@@ -30,6 +30,12 @@ def test_atomic_path_replaces_the_file_and_keeps_the_extension(tmp_path):
     assert names_in(path.parent) == ["model.keras"]
 
 
+@pytest.mark.parametrize("path", ["", ".", "/", 3, None])
+def test_what_is_no_path_of_a_file_is_told(path):
+    with pytest.raises(WorkdirError, match=r"cannot write to .* a file"):
+        storage.file_path(path)
+
+
 def test_atomic_path_keeps_the_old_file_when_the_block_raises(tmp_path):
     path = tmp_path / "model.tflite"
     storage.write_bytes(path, b"old")

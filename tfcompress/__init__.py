@@ -31,8 +31,14 @@ if TYPE_CHECKING:
     from tfcompress.loading import load_model, save_model
     from tfcompress.pipeline import run_recipe
     from tfcompress.profiling.accuracy import evaluate
-    from tfcompress.profiling.channel_plots import plot_channels, plot_sensitivity
+    from tfcompress.profiling.layer_plots import (
+        plot_channels,
+        plot_quantization_errors,
+        plot_sensitivity,
+    )
     from tfcompress.profiling.profile import profile
+    from tfcompress.profiling.quantization_errors import quantization_errors
+    from tfcompress.profiling.quantization_sensitivity import quantization_sensitivity
     from tfcompress.profiling.sensitivity import channel_sensitivity
     from tfcompress.quantization.calibration import Calibration
     from tfcompress.quantization.strip import strip_quantization
@@ -40,6 +46,7 @@ if TYPE_CHECKING:
     from tfcompress.run import Run
     from tfcompress.stages import (
         ChannelPruning,
+        Clustering,
         LayerPruning,
         Pruning,
         QuantizationAware,
@@ -55,6 +62,7 @@ __all__ = [
     "Augmentation",
     "Calibration",
     "ChannelPruning",
+    "Clustering",
     "CosineDecay",
     "Data",
     "Distillation",
@@ -81,8 +89,11 @@ __all__ = [
     "load_recipe",
     "models",
     "plot_channels",
+    "plot_quantization_errors",
     "plot_sensitivity",
     "profile",
+    "quantization_errors",
+    "quantization_sensitivity",
     "run_as_script",
     "run_recipe",
     "save_model",
@@ -105,7 +116,11 @@ _HOMES = {
     "tfcompress.pipeline": ("run_recipe",),
     "tfcompress.profiling": ("profile",),
     "tfcompress.profiling.accuracy": ("evaluate",),
-    "tfcompress.profiling.channel_plots": ("plot_channels", "plot_sensitivity"),
+    "tfcompress.profiling.layer_plots": (
+        *("plot_channels", "plot_quantization_errors", "plot_sensitivity"),
+    ),
+    "tfcompress.profiling.quantization_errors": ("quantization_errors",),
+    "tfcompress.profiling.quantization_sensitivity": ("quantization_sensitivity",),
     "tfcompress.profiling.sensitivity": ("channel_sensitivity",),
     "tfcompress.quantization.strip": ("strip_quantization",),
     "tfcompress.ingredients": ("Architecture", "Teacher"),
@@ -113,8 +128,8 @@ _HOMES = {
     "tfcompress.recipe": ("Recipe", "load_recipe"),
     "tfcompress.run": ("Run",),
     "tfcompress.stages": (
-        *("ChannelPruning", "LayerPruning", "Pruning", "QuantizationAware"),
-        *("SparsityTraining", "Training"),
+        *("ChannelPruning", "Clustering", "LayerPruning", "Pruning"),
+        *("QuantizationAware", "SparsityTraining", "Training"),
     ),
     "tfcompress.training.objectives": ("Distillation",),
     "tfcompress.training.progress": ("Progress",),

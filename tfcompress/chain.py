@@ -17,13 +17,15 @@ from tfcompress.data import check_model_fits
 from tfcompress.export import export_tflite
 from tfcompress.ingredients import Architecture, build_model
 from tfcompress.loading import load_model, save_model
+from tfcompress.loading.live import is_quantized
 from tfcompress.profiling import profile
 from tfcompress.profiling.accuracy import accuracy, predict
-from tfcompress.profiling.channel_plots import plot_channels
 from tfcompress.profiling.latency import measure_together
+from tfcompress.profiling.layer_plots import plot_channels, plot_quantization_errors
+from tfcompress.profiling.quantization_errors import quantization_errors
 from tfcompress.run import Run, derive_seed
 from tfcompress.stages import Stage
-from tfcompress.storage import commit, file_facts, read_manifest
+from tfcompress.storage import commit, file_facts, read_manifest, write_json
 from tfcompress.training.progress import Progress
 
 _MODEL = "model.keras"
@@ -134,9 +136,7 @@ def _run_stage(
     totals = profile(result).totals
     if totals.macs != profile(model).totals.macs:
         run.note(float_latency_ms=_float_latency(model, result))
-    if "channels" in run.facts:
-        figure = plot_channels(run.facts["channels"])
-        figure.savefig(run.stage_dir / "channels.png")
+    _illustrate(result, run)
     top = accuracy(predict(result, run.data), run.data.test.labels)
     row = {
         "name": run.stage,
@@ -154,6 +154,19 @@ def _run_stage(
     shutil.rmtree(run.stage_dir / "checkpoints", ignore_errors=True)
     commit(run.stage_dir, {"row": row, "source": source})
     return row
+
+
+def _illustrate(model: keras.Model, run: Run) -> None:
+    """Draws what a stage removed, and what int8 loses, layer by layer."""
+    if "channels" in run.facts:
+        figure = plot_channels(run.facts["channels"])
+        figure.savefig(run.stage_dir / "channels.png")
+    if is_quantized(model.layers):
+        errors = quantization_errors(model, run.data)
+        figure = plot_quantization_errors(errors)
+        figure.savefig(run.stage_dir / "quantization_errors.png")
+        write_json(run.stage_dir / "quantization_errors.json", errors.to_dict())
+        run.note(worst_layers=[row.to_dict() for row in errors.worst()])
 
 
 def _float_latency(before: keras.Model, after: keras.Model) -> dict[str, float]:

@@ -15,10 +15,10 @@ from tfcompress.errors import ModelError
 if TYPE_CHECKING:
     import tf_keras as keras
 
+    from tfcompress.loading.custom_objects import CustomObjects
+
 TECHNIQUES = ("pruning", "channel_pruning", "clustering", "qat", "int8_export")
 NOTHING_TO_DO = "-"
-_NOT_YET = "no: not in this version"
-_ALREADY = "no: it is quantized already"
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,19 @@ class Diagnosis:
         return text.getvalue().rstrip()
 
 
-def diagnose(model_or_path: Any, *, max_bytes: int | None = None) -> Diagnosis:
+def diagnose(
+    model_or_path: Any,
+    custom_objects: CustomObjects | None = None,
+    *,
+    max_bytes: int | None = None,
+) -> Diagnosis:
     """Says, layer by layer, which techniques a model can take, and why not.
 
     Nothing is trained and the model stays as it is; a large one takes seconds.
 
     Args:
       model_or_path: what `load_model` takes: a file, a folder or a live Keras model.
+      custom_objects: as for `load_model`.
       max_bytes: as for `load_model`; None is its default.
 
     Returns:
@@ -142,7 +148,7 @@ def diagnose(model_or_path: Any, *, max_bytes: int | None = None) -> Diagnosis:
     from tfcompress.loading.load import load
 
     options: dict[str, Any] = {} if max_bytes is None else {"max_bytes": max_bytes}
-    loaded = load(model_or_path, **options)
+    loaded = load(model_or_path, custom_objects, **options)
     model = loaded.model
     is_path = isinstance(model_or_path, (str, os.PathLike))
     rows = tuple(_rows(model))
@@ -156,74 +162,26 @@ def diagnose(model_or_path: Any, *, max_bytes: int | None = None) -> Diagnosis:
 
 
 def _rows(model: keras.Model) -> Iterable[LayerDiagnosis]:
-    quantized = _quantized(model)
-    channels = _channels(model)
+    from tfcompress.diagnosis_answers import answers
+
+    found = answers(model)
     for layer in model.layers:
-        # A shared layer may have another shape in each of its calls.
-        shape = layer.get_output_shape_at(0)
-        kernel = _has_kernel(layer)
         yield LayerDiagnosis(
             name=layer.name,
             type=type(layer).__name__,
-            output_shape=tuple((shape[0] if isinstance(shape, list) else shape)[1:]),
+            output_shape=_first_shape(layer.get_output_shape_at(0))[1:],
             params=sum(math.prod(weight.shape) for weight in layer.weights),
-            pruning=_pruning(layer) if kernel else NOTHING_TO_DO,
-            channel_pruning=channels[layer.name] if kernel else NOTHING_TO_DO,
-            clustering=_NOT_YET if kernel else NOTHING_TO_DO,
-            qat=quantized[layer.name],
-            int8_export=_int8_export(quantized[layer.name]),
+            **{
+                technique: found[technique].get(layer.name, NOTHING_TO_DO)
+                for technique in TECHNIQUES
+            },
         )
 
 
-def _has_kernel(layer: keras.layers.Layer) -> bool:
-    return any("kernel" in weight.name for weight in layer.weights)
-
-
-def _pruning(layer: keras.layers.Layer) -> str:
-    from tfcompress.stages.pruning import Pruning
-
-    if type(layer).__name__.startswith("Quantize"):
-        return _ALREADY
-    if Pruning().suits(layer):
-        return "yes"
-    if Pruning(depthwise=True).suits(layer):
-        return "yes, with depthwise=True"
-    return f"no: kernels of {type(layer).__name__} are not pruned"
-
-
-def _channels(model: keras.Model) -> dict[str, str]:
-    """Returns whether channels can be taken out of each layer with a kernel."""
-    from tfcompress.channels.removal import Removable
-
-    if any(type(layer).__name__.startswith("Quantize") for layer in model.layers):
-        return {layer.name: _ALREADY for layer in model.layers}
-    return Removable(model).answers()
-
-
-def _quantized(model: keras.Model) -> dict[str, str]:
-    """Returns what QAT does to each layer, by name."""
-    from tfcompress.quantization.plan import explain
-    from tfcompress.rewriting.training_only import TRAINING_ONLY
-
-    layers = model.layers
-    if any(type(layer).__name__.startswith("Quantize") for layer in layers):
-        return {layer.name: _ALREADY for layer in layers}
-    texts = explain(model)
-    for layer in layers:
-        text = texts.get(layer.name, NOTHING_TO_DO)
-        if isinstance(layer, TRAINING_ONLY) and not text.startswith("no: "):
-            text = NOTHING_TO_DO
-        if not (_is_plain(text) or text.startswith("rewritten")):
-            text = f"rewritten: {text}"
-        texts[layer.name] = text
-    return texts
-
-
-def _int8_export(qat: str) -> str:
-    """Returns whether int8 is what comes out, as it does of a rewritten layer."""
-    if qat.startswith("no: ") and qat != _ALREADY:
-        return qat
-    return NOTHING_TO_DO if qat == NOTHING_TO_DO else "yes"
+def _first_shape(shape: Any) -> tuple[int | None, ...]:
+    """Returns the shape of an output, the first where a layer has several."""
+    is_one = all(size is None or isinstance(size, int) for size in shape)
+    return tuple(shape) if is_one else _first_shape(shape[0])
 
 
 def _verdict(model: keras.Model, rows: Sequence[LayerDiagnosis]) -> str:
@@ -236,7 +194,7 @@ def _verdict(model: keras.Model, rows: Sequence[LayerDiagnosis]) -> str:
     num_params = sum(row.params for row in rows)
     share = sum(row.params for row in pruned) / max(1, num_params)
     floats = [row for row in rows if row.int8_export.startswith("no")]
-    rewritten = sum(not _is_plain(row.qat) for row in rows)
+    rewritten = sum(not is_plain(row.qat) for row in rows)
     sentences = [
         f"{len(rows)} layers, {num_params:,} parameters.",
         f"Pruning takes {len(pruned)} of {len(kernels)} kernels ({share:.0%} of the "
@@ -281,7 +239,8 @@ def _hurdles(model: keras.Model) -> Iterable[str]:
         yield f"It ends in a softmax, and stages that train want logits: {mend}."
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
+    """Returns whether an answer says nothing of what is done to the layer first."""
     return text in ("yes", NOTHING_TO_DO) or text.startswith("no: ")
 
 

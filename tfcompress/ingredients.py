@@ -11,6 +11,7 @@ import tf_keras as keras
 
 from tfcompress.data import Data, Dataset
 from tfcompress.errors import RecipeError
+from tfcompress.field_types import check_types
 from tfcompress.loading import load_model
 from tfcompress.models import build
 from tfcompress.stages import Training
@@ -28,6 +29,10 @@ class Architecture:
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Checks the types of the values."""
+        check_types(self, RecipeError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +55,7 @@ class Teacher:
 
     def __post_init__(self) -> None:
         """Refuses what is not training."""
-        object.__setattr__(self, "stages", tuple(self.stages))
-        for stage in self.stages:
-            if not isinstance(stage, Training):
-                raise RecipeError(
-                    f"a teacher is only trained, but one of its stages is {stage!r}; "
-                    "give Training stages, or a model file without stages"
-                )
+        check_types(self, RecipeError)
 
 
 def build_model(source: Architecture | str, data: Dataset) -> keras.Model:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from tfcompress.errors import InvalidArgumentError, RecipeError
+from tfcompress.field_types import accepts, alternatives, describe
 
 
 def replace_at(root: Any, path: str, value: Any) -> Any:
@@ -89,16 +89,17 @@ _CONSTANTS = {"true": True, "false": False, "none": None}
 
 
 def _parse(value: Any, kind: Any, path: str) -> Any:
-    if isinstance(value, str) and not (kind is not Any and _accepts(kind, value)):
+    if isinstance(value, str) and not (kind is not Any and accepts(kind, value)):
         value = _literal(value, kind, path)
     elif isinstance(value, str) and value.lower() in _CONSTANTS:
         constant = _CONSTANTS[value.lower()]
-        value = constant if _accepts(kind, constant) else value
+        value = constant if accepts(kind, constant) else value
     if isinstance(value, list):
         value = tuple(value)
-    if isinstance(value, int) and not isinstance(value, bool) and float in _kinds(kind):
-        value = value if int in _kinds(kind) else float(value)
-    if not _accepts(kind, value):
+    kinds = alternatives(kind)
+    if type(value) is int and float in kinds and int not in kinds:
+        value = float(value)
+    if not accepts(kind, value):
         raise _wrong_type(value, kind, path)
     return value
 
@@ -114,44 +115,5 @@ def _literal(text: str, kind: Any, path: str) -> Any:
         raise _wrong_type(text, kind, path) from None
 
 
-_WORDS = {"float": "a number", "int": "a whole number", "NoneType": "none"}
-
-
 def _wrong_type(value: Any, kind: Any, path: str) -> RecipeError:
-    names = [k.__name__ if isinstance(k, type) else str(k) for k in _kinds(kind)]
-    expected = " or ".join(_WORDS.get(name, name) for name in names)
-    return RecipeError(f"{path!r} cannot be {value!r}; expected {expected}")
-
-
-def _kinds(kind: Any) -> tuple[Any, ...]:
-    """Returns the alternatives of a union, or the type alone."""
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return typing.get_args(kind)
-    return (kind,)
-
-
-def _accepts(kind: Any, value: Any) -> bool:
-    return any(_accepts_one(alternative, value) for alternative in _kinds(kind))
-
-
-def _accepts_one(kind: Any, value: Any) -> bool:
-    origin = typing.get_origin(kind)
-    if kind is Any:
-        return True
-    if origin is typing.Literal:
-        return value in typing.get_args(kind)
-    if origin is tuple and isinstance(value, tuple | list):
-        return _accepts_items(typing.get_args(kind), value)
-    if origin is not None:
-        return isinstance(value, origin)
-    if kind in (int, float) and isinstance(value, bool):
-        return False
-    if isinstance(kind, type):
-        return isinstance(value, kind)
-    return True
-
-
-def _accepts_items(kinds: tuple[Any, ...], values: Sequence[Any]) -> bool:
-    if len(kinds) == 2 and kinds[1] is Ellipsis:
-        return all(_accepts(kinds[0], value) for value in values)
-    return len(kinds) == len(values) and all(map(_accepts, kinds, values))
+    return RecipeError(f"{path!r} cannot be {value!r}; expected {describe(kind)}")

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tfcompress.data import Augmentation, Data
-from tfcompress.errors import RecipeError
+from tfcompress.errors import InvalidArgumentError, RecipeError
 from tfcompress.export import Export
+from tfcompress.field_types import check_types
 from tfcompress.ingredients import (
     Architecture,
     Teacher,
@@ -26,6 +27,7 @@ from tfcompress.quantization.calibration import Calibration
 from tfcompress.serialization import decode, encode
 from tfcompress.stages import (
     ChannelPruning,
+    Clustering,
     LayerPruning,
     Pruning,
     QuantizationAware,
@@ -75,14 +77,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuses what cannot work before anything is trained."""
-        object.__setattr__(self, "stages", tuple(self.stages))
-        for stage in self.stages:
-            if not isinstance(stage, Stage):
-                raise RecipeError(f"{stage!r} is no stage; give Training, Pruning, ...")
+        check_types(self, RecipeError)
         known: list[str] = []
         for name, teacher in self.teachers.items():
-            if not isinstance(teacher, Teacher):
-                raise RecipeError(f"teachers: {name!r} is {teacher!r}, not a Teacher")
             check_named_models(teacher.stages, known)
             known.append(name)
         check_named_models(self.stages, known)
@@ -101,11 +98,11 @@ class Recipe:
                 "give the file of a trained model"
             )
         quantized = any("quantization" in stage.provides for stage in self.stages)
-        if quantized and self.export.quantization != "int8":
-            raise RecipeError(
-                f"the export is {self.export.quantization!r}, but QuantizationAware "
-                "fits int8 only; leave that stage out, or export int8"
-            )
+        if quantized:
+            try:
+                self.export.check_fits_quantized()
+            except InvalidArgumentError as error:
+                raise RecipeError(str(error)) from error
         budget = self.max_top1_drop
         if budget is not None and not -1 <= budget <= 1:
             raise RecipeError(
@@ -206,6 +203,7 @@ _PARTS = {
         Distillation,
         Export,
         ChannelPruning,
+        Clustering,
         LayerPruning,
         Pruning,
         QuantizationAware,

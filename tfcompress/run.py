@@ -8,9 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfcompress.field_types import check_types, refusal
+
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
     from tfcompress.training.progress import Progress
+else:
+    # They stand above this module.
+    Dataset = Progress = Any
 
 
 def derive_seed(seed: int, *path: str | int) -> int:
@@ -44,13 +49,20 @@ class Run:
     """
 
     data: Dataset
-    workdir: Path | str = "runs/default"
+    workdir: str | Path = "runs/default"
     seed: int = 0
     teachers: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress | None = None
     stage: str = ""
     label: str = "interactive"
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        if not hasattr(self.data, "train_batches"):
+            raise refusal(self, "data", "a data set, as tfc.data.load(name) returns it")
+        if self.progress is not None and not hasattr(self.progress, "epoch"):
+            raise refusal(self, "progress", "a tfc.Progress() or None")
 
     @property
     def stage_dir(self) -> Path:

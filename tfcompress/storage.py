@@ -55,6 +55,24 @@ def writing(path: str | Path) -> Iterator[None]:
         raise WorkdirError(message) from error
 
 
+def file_path(path: str | Path) -> Path:
+    """Returns the path of a file that is to be written.
+
+    Raises:
+      WorkdirError: it can be no file's.
+    """
+    if not isinstance(path, str | Path):
+        raise WorkdirError(
+            f"cannot write to {path!r}: expected the path of a file, such as "
+            "'runs/model.tflite'"
+        )
+    if Path(path).is_dir():
+        raise WorkdirError(
+            f"cannot write to {str(path)!r}: it is a folder; name a file in it"
+        )
+    return Path(path)
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Gives a temporary path that becomes `path` when the block ends well.
@@ -69,7 +87,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
       >>> with atomic_path("runs/a/model.tflite") as temporary:
       ...     temporary.write_bytes(flatbuffer)
     """
-    path = Path(path)
+    path = file_path(path)
     temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Imports point from a later floor to an earlier one, or stay on their own.
 FLOORS = (
-    {"errors", "storage", "overrides", "serialization", "child", "child_worker"},
+    {
+        *("errors", "field_types", "storage", "overrides", "serialization"),
+        *("child", "child_worker"),
+    },
     {"run", "layers"},
     {"rewriting"},
     {"models", "data", "loading"},
@@ -20,7 +23,7 @@ FLOORS = (
     {"training"},
     {"export", "profiling"},
     {"stages"},
-    {"diagnosis", "diagnosis_table"},
+    {"diagnosis", "diagnosis_answers", "diagnosis_table"},
     {"ingredients"},
     {"recipe"},
     {"chain"},

@@ -17,9 +17,7 @@ from without_amx import withhold_amx
 
 import tfcompress as tfc
 from tfcompress.channels.families import Limits
-from tfcompress.channels.importance import IMPORTANCES, score_groups
 from tfcompress.channels.removal import Removable
-from tfcompress.channels.statistics import kernel_statistics
 from tfcompress.profiling.latency import latency_ratio
 from tfcompress.quantization.apply import fake_quantize
 from tfcompress.quantization.calibration import calibrate
@@ -34,15 +32,10 @@ NETWORKS = {
 def prune(model, round_to, macs):
     """Returns a model of a fraction of the MACs, as ChannelPruning(epochs=0) does."""
     removable = Removable(model)
-    scores = score_groups(
-        IMPORTANCES["l2"],
-        kernel_statistics(removable.graph, 0, {}),
-        {kernel.name: kernel for kernel in removable.cost.kernels},
-        len(removable.dependencies.groups),
-    )
+    scores = removable.scores("l2", sample=lambda: None, seed=0)
     whole = removable.cost.macs(removable.everything)
     keep = removable.choose(
-        np.nan_to_num(scores, nan=np.inf),
+        scores,
         Limits(round_to=round_to),
         "global",
         removable.cost.macs,

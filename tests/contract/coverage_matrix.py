@@ -4,9 +4,10 @@
 
 Every network is built without weights at 96x96x3 (or the smallest size it accepts) with
 10 classes, by Keras 3 and by tf_keras, and taken through loading, diagnosis, pruning,
-quantization-aware training, int8 export, one inference, and parity: the file against
-the fake-quantized model, in steps of the output's scale. The last columns are what
-TF-MOT by itself makes of the same network. Exits with 1 unless every row is green.
+clustering, quantization-aware training, int8 export, one inference, and parity: the
+file against the fake-quantized model, in steps of the output's scale. The last columns
+are what TF-MOT by itself makes of the same network. Exits with 1 unless every row is
+green.
 
 Random weights are made realistic first: tests/realistic.py says how, and why. Column
 `kernels` is LiteRT against itself (XNNPACK against the reference kernels) on the same
@@ -17,6 +18,7 @@ never vary would agree for nothing.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import tempfile
@@ -143,7 +145,7 @@ class Row:
     @property
     def is_green(self):
         """Whether everything that the product promises holds."""
-        promised = ("load", "diagnose", "prune", "qat", "int8")
+        promised = ("load", "diagnose", "prune", "cluster", "qat", "int8")
         if any(self.cells[column] != "ok" for column in promised):
             return False
         within = self.network in FLOAT_LAYERS or self.cells["parity"] <= MAX_STEPS
@@ -188,7 +190,7 @@ def cover(name, generation, with_tfmot=True):
     with tempfile.TemporaryDirectory() as folder:
         run = tfc.Run(data=data, workdir=folder, seed=0)
         row.attempt("prune", lambda: _prune(model, run))
-        row.cells["cluster"] = "no stage yet" if not hasattr(tfc, "Clustering") else ""
+        row.attempt("cluster", lambda: _cluster(model, run))
         stage = tfc.QuantizationAware(
             epochs=1,
             batch_size=8,
@@ -216,6 +218,19 @@ def _prune(model, run):
     sparsity = tfc.profile(pruned).totals.sparsity
     if not 0.4 < sparsity <= 0.505:
         raise AssertionError(f"sparsity is {sparsity}")
+
+
+def _cluster(model, run):
+    run = dataclasses.replace(run, facts={})
+    # k-means++ would take minutes for the millions of weights of some.
+    stage = tfc.Clustering(num_clusters=16, epochs=0, initialization="linear")
+    clustered = stage(model, run)
+    if len(run.facts["layers"]) < len(run.facts["skipped"]):
+        raise AssertionError(f"left out {run.facts['skipped']}")
+    for name in run.facts["layers"]:
+        num_values = np.unique(clustered.get_layer(name).kernel).size
+        if num_values > 16:
+            raise AssertionError(f"{name} has {num_values} values")
 
 
 def _export(row, quantized, path, pictures):

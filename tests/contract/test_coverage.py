@@ -10,7 +10,6 @@ SLOW = [
     ("ResNet50V2", "tf_keras"),
     ("DenseNet121", "keras3"),
     ("RegNetY002", "tf_keras"),
-    ("ConvNeXtTiny", "keras3"),
 ]
 
 

@@ -101,5 +101,5 @@ def test_identity_is_known():
 )
 def test_value_outside_its_range_is_refused(option):
     (name,) = option
-    with pytest.raises(InvalidArgumentError, match=f"Augmentation: {name}="):
+    with pytest.raises(InvalidArgumentError, match=f"Augmentation {name}="):
         Augmentation(**option)

@@ -3,7 +3,7 @@ import pytest
 import tf_keras as keras
 
 from tfcompress.data import check_model_fits, from_arrays
-from tfcompress.errors import ModelError
+from tfcompress.errors import InvalidArgumentError, ModelError
 
 PAIR = (np.zeros((12, 6, 8, 3), np.uint8), np.arange(12) % 4)
 DATA = from_arrays(PAIR, PAIR, PAIR)
@@ -43,3 +43,9 @@ def test_flat_input_and_several_inputs_or_outputs_are_refused():
         check_model_fits(keras.Model([one, two], both), DATA)
     with pytest.raises(ModelError, match="several outputs"):
         check_model_fits(keras.Model(one, [one, one]), DATA)
+
+
+@pytest.mark.parametrize("data", [None, "fashion_mnist", PAIR])
+def test_what_is_no_data_set_is_refused(data):
+    with pytest.raises(InvalidArgumentError, match=r"tfc\.data\.load"):
+        check_model_fits(model((6, 8, 3)), data)

@@ -41,12 +41,12 @@ def test_image_size_is_one_number_or_two():
     ("option", "message"),
     [
         ({"channels": 2}, "channels=2"),
-        ({"image_size": 0}, "image_size=0"),
+        ({"image_size": 0}, r"image_size=\(0, 0\)"),
         ({"image_size": (3, 4, 5)}, "image_size=.3, 4, 5."),
         ({"image_size": "big"}, "image_size='big'"),
         ({"validation_fraction": 1.0}, "validation_fraction=1.0"),
         ({"seed": -1}, "seed=-1"),
-        ({"augmentation": "shift"}, "is not an Augmentation"),
+        ({"augmentation": "shift"}, "must be an Augmentation"),
     ],
 )
 def test_option_outside_its_range_is_refused(option, message):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras as keras
 import tiny
 from ai_edge_litert.interpreter import Interpreter
@@ -54,6 +55,12 @@ def test_automatic_names_count_from_zero_and_others_stay():
 
 def test_what_the_converter_cannot_take_is_one_line():
     image = keras.Input((4, 4, 1))
-    two = [keras.layers.Conv2D(1, 1)(image), keras.layers.Conv2D(2, 1)(image)]
-    with pytest.raises(ExportError, match="2 outputs instead of 1"):
-        convert(keras.Model(image, two), "float32")
+    odd = keras.layers.Lambda(tf.math.digamma)(image)  # Its name is left to Keras.
+    model = keras.Model(image, odd, name="odd")
+    with pytest.raises(ExportError) as caught:
+        convert(model, "float16")
+    assert str(caught.value) == (
+        "the TFLite converter cannot convert 'odd' to float16: the runtime has no "
+        "operator for Digamma, in float neither, which layer "
+        f"{model.layers[1].name!r} computes; replace that layer"
+    )

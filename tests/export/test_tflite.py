@@ -8,7 +8,7 @@ import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 from ai_edge_litert.interpreter import Interpreter
 
-from tfcompress.data import from_arrays
+from tfcompress.data import Data, from_arrays
 from tfcompress.errors import (
     ExportError,
     FloatOpError,
@@ -240,8 +240,71 @@ def test_op_unknown_to_the_converter_is_one_line(tmp_path):
     odd = conv_model([layers.Lambda(tf.math.digamma, name="digamma")])
     with pytest.raises(ExportError, match="cannot convert") as caught:
         export_tflite(odd, tmp_path / "m.tflite", quantization="float32")
-    assert "Digamma" in str(caught.value)
+    assert "no operator for Digamma, " in str(caught.value)
+    assert "layer 'digamma' computes" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("quantization", ["float32", "float16", "dynamic"])
+def test_outputs_are_in_the_order_of_the_model(tmp_path, model, quantization):
+    heads = [layers.Dense(size, name=f"of_{size}") for size in range(2, 14)]
+    several = keras.Model(model.input, [h(model.layers[-2].output) for h in heads])
+    path = tmp_path / "m.tflite"
+    export_tflite(several, path, quantization=quantization)
+    interpreter = Interpreter(str(path))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], IMAGES[:1])
+    interpreter.invoke()
+    ports = interpreter.get_output_details()
+    expected = several(IMAGES[:1], training=False)
+    for port, values in zip(ports, expected, strict=True):
+        got = interpreter.get_tensor(port["index"])
+        np.testing.assert_allclose(got, values, rtol=0.02, atol=0.02)
+
+
+def test_integer_files_want_one_output(tmp_path, model):
+    several = keras.Model(model.input, [model.output, model.layers[-2].output])
+    with pytest.raises(ModelError, match="has 2 outputs and int8 wants one"):
+        export_tflite(several, tmp_path / "m.tflite", DATA)
+
+
+def test_what_an_int8_model_is_planned_by_is_handed_on(tmp_path):
+    head = [layers.Rescaling(2.0), layers.Conv2D(1, 1), layers.AveragePooling2D()]
+    model = seeded(
+        keras.Sequential([layers.Input((8, 8, 1)), *head, *conv_model().layers])
+    )
+    operators = {}
+    for name, options in (
+        ("default", {}),
+        ("builtin", {"operators": "builtin"}),
+        ("fold", {"preprocessing": "fold"}),
+    ):
+        artifact = export_tflite(model, tmp_path / "m.tflite", DATA, **options)
+        operators[name] = artifact.audit.ops
+    assert "AVERAGE_POOL_2D" not in operators["default"]
+    assert "AVERAGE_POOL_2D" in operators["builtin"]
+    assert sum(operators["fold"].values()) < sum(operators["default"].values())
+
+
+@pytest.mark.parametrize(
+    "options", [{"operators": "builtin"}, {"preprocessing": "fold"}]
+)
+def test_what_comes_too_late_or_is_for_int8_is_refused(tmp_path, qat_model, options):
+    with pytest.raises(InvalidArgumentError, match="comes too late"):
+        export_tflite(qat_model, tmp_path / "m.tflite", **options)
+    with pytest.raises(InvalidArgumentError, match=r"is for int8, but .* float32"):
+        Export(quantization="float32", **options)
+
+
+@pytest.mark.parametrize("path", [".", "", 3, None])
+def test_a_path_that_is_no_files_is_refused_first(model, path):
+    with pytest.raises(WorkdirError, match="cannot write to"):
+        export_tflite(model, path, DATA)
+
+
+def test_data_that_is_not_loaded_is_refused(tmp_path, model):
+    with pytest.raises(InvalidArgumentError, match=r"tfc\.data\.load"):
+        export_tflite(model, tmp_path / "m.tflite", Data("fashion_mnist_small"))
 
 
 def test_nan_weight_exports_nothing_and_names_it(tmp_path):
@@ -282,8 +345,8 @@ def test_file_in_place_of_the_folder_is_one_line(tmp_path, model):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"quantization": "int4"}, "'int4'; expected one of float32, float16"),
-        ({"port_type": "int16"}, "port_type is 'int16'; expected one of int8, uint8"),
+        ({"quantization": "int4"}, "quantization='int4' must be 'float32' or"),
+        ({"port_type": "int16"}, "port_type='int16' must be 'int8' or 'uint8'"),
     ],
 )
 def test_wrong_arguments_are_refused(tmp_path, model, arguments, message):
@@ -311,5 +374,5 @@ def test_float_files_stay_as_the_converter_wrote_them(tmp_path, model):
 
 
 def test_export_says_what_the_file_says(tmp_path, model):
-    artifact = export_tflite(model, tmp_path / "m.tflite", DATA)
+    artifact = export_tflite(model, tmp_path / "m.tflite", DATA, slim=False)
     assert artifact.audit == audit_tflite(tmp_path / "m.tflite")

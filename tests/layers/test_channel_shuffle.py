@@ -29,15 +29,17 @@ def test_open_sides():
     np.testing.assert_array_equal(model(x), x[..., [0, 2, 1, 3]])
 
 
-@pytest.mark.parametrize("groups", [0, -1, 1.5, None])
+@pytest.mark.parametrize("groups", [0, -1, 1.5, None, True])
 def test_groups_are_a_whole_number_above_0(groups):
     with pytest.raises(ValueError, match="expected a whole number above 0"):
         ChannelShuffle(groups)
 
 
 def test_groups_divide_the_channels():
-    with pytest.raises(ValueError, match="groups=4, which does not divide its 6 "):
-        ChannelShuffle(4)(np.zeros((1, 2, 2, 6)))
+    with pytest.raises(ValueError, match="'mine' has groups=4 and 6 input channels"):
+        ChannelShuffle(4, name="mine")(np.zeros((1, 2, 2, 6)))
+    with pytest.raises(ValueError, match="groups=4 and None input channels"):
+        ChannelShuffle(4)(keras.Input((2, 2, None)))
 
 
 def test_is_reshape_transpose_reshape_for_a_batch_of_any_size(tmp_path):

@@ -100,12 +100,6 @@ def test_a_sequential_file_comes_back_functional(tmp_path, library):
     np.testing.assert_allclose(outputs_of(loaded), outputs_of(model), atol=1e-6)
 
 
-@keras.saving.register_keras_serializable(package="test_load")
-class Twice(keras.layers.Layer):
-    def call(self, inputs):
-        return 2.0 * inputs
-
-
 @pytest.mark.parametrize("library", [keras, keras_3])
 @pytest.mark.parametrize("name", ["model.keras", "model.h5"])
 def test_every_file_of_listed_layers_is_compared(tmp_path, library, name):
@@ -118,11 +112,12 @@ def test_every_file_of_listed_layers_is_compared(tmp_path, library, name):
 
 def test_where_nothing_was_compared_it_is_told(tmp_path, plain_model):
     image = keras.Input((8, 8, 3))
-    keras.Model(image, Twice()(image)).save(tmp_path / "own.keras")
-    told = load(tmp_path / "own.keras").unchecked
+    # Keras cannot read what it wrote of an ellipsis.
+    keras.Model(image, image[..., :1]).save(tmp_path / "own.h5")
+    told = load(tmp_path / "own.h5").unchecked
     assert told == "no original could be made of listed layers alone"
-    with pytest.warns(UserWarning, match=r"not compared with those of .*own\.keras"):
-        load_model(tmp_path / "own.keras")
+    with pytest.warns(UserWarning, match=r"not compared with those of .*own\.h5"):
+        load_model(tmp_path / "own.h5")
     quantized_model(plain_model).save(tmp_path / "qat.keras")
     assert load(tmp_path / "qat.keras").unchecked == "it is quantized already"
 

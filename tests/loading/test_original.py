@@ -88,12 +88,6 @@ def model_of(path):
     return original_of(read(path), path, {})
 
 
-def test_no_original_of_keras_3_is_made_of_classes_of_tf_keras(tmp_path):
-    path = tmp_path / "model.keras"
-    model(keras_3).save(path)
-    assert original_of(read(path), path, {"Mine": keras.layers.Layer}) is None
-
-
 def test_a_list_of_layers_is_a_sequential_of_old(tmp_path, plain_model):
     """Keras 2.0 to 2.2 wrote no dictionary around the layers of a Sequential."""
     from tfcompress.loading import load_model

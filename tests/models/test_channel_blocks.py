@@ -92,3 +92,9 @@ def test_a_bottleneck_that_lost_its_stride_keeps_its_weights():
     assert [w.shape for w in full.weights] == [w.shape for w in half.weights]
     assert full.output_shape == (None, 8, 8, C)
     assert half.output_shape == (None, 4, 4, C)
+
+
+def test_odd_filters_of_a_ghost_module_are_refused():
+    image = keras.Input((4, 4, C))
+    with pytest.raises(InvalidArgumentError, match=r"'mine' has 15 filters, .* as 16"):
+        channel_blocks.ghost_module(image, 15, "mine")

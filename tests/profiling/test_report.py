@@ -100,6 +100,22 @@ def test_markdown_shows_figures_and_escapes_names():
     assert "does not run faster" in text
 
 
+def test_markdown_shows_where_int8_loses_most():
+    whole = report()
+    worst = {
+        **{"name": "a_conv", "type": "Conv2D", "own_sqnr_db": 12.34, "sqnr_db": None},
+        **{"clipped": 0.015, "hint": "range too narrow"},
+    }
+    facts = {"worst_layers": [worst]}
+    row = {**whole.stages[0], "name": "01_quantization_aware", "facts": facts}
+    text = dataclasses.replace(whole, stages=[*whole.stages, row]).to_markdown()
+    assert "## Where 01\\_quantization\\_aware loses most" in text
+    folder = "stages/01_quantization_aware/quantization_errors"
+    assert f"![quantization errors]({folder}.png)" in text
+    line = "| a\\_conv | Conv2D | 12.3 dB | exact | 1.50% | range too narrow |"
+    assert line in text
+
+
 def test_markdown_shows_what_was_removed():
     whole = report()
     facts = {
@@ -119,3 +135,13 @@ def test_markdown_shows_what_was_removed():
     assert "![channels](stages/01_channel_pruning/channels.png)" in text
     assert "| a\\_conv | 32 | 8 | 25% |" in text
     assert "| b\\_conv | 16 | 16 | 100% |" in text
+
+
+def test_markdown_shows_weights_of_the_file_where_a_stage_promised_something():
+    kernel = {"layer": "a_conv", "num_weights": 1024, "num_zeros": 256}
+    kernel |= {"num_values": 16, "num_channel_values": 9}
+    whole = report(kernels=[kernel])
+    assert "Weights in the file" not in whole.to_markdown()
+    row = {**whole.stages[0], "name": "01_clustering", "kind": "Clustering"}
+    text = dataclasses.replace(whole, stages=[*whole.stages, row]).to_markdown()
+    assert "| a\\_conv | 1,024 | 25.0% | 16 | 9 |" in text

@@ -135,5 +135,5 @@ def test_least_squared_error_cuts_off_a_lonely_value():
     ],
 )
 def test_wrong_settings_are_refused_at_once(name, value):
-    with pytest.raises(InvalidArgumentError, match=f"Calibration.{name} is {value!r}"):
+    with pytest.raises(InvalidArgumentError, match=f"Calibration {name}={value!r}"):
         Calibration(**{name: value})

@@ -33,6 +33,7 @@ def test_its_config_says_all():
     assert config["weight_quantizer"]["config"] == {
         "num_channel_axes": 1,
         "keep_zeros": True,
+        "sharing": None,
     }
     assert config["output_quantizer"]["config"] == {
         "group": "block",

@@ -127,3 +127,58 @@ def test_frozen_ranges_are_constants_of_the_graph():
 def test_it_is_made_again_from_its_config(quantizer):
     copy = type(quantizer)(**quantizer.get_config())
     assert copy.get_config() == quantizer.get_config()
+
+
+def shared(kernel, sharing="layer"):
+    quantizer = WeightQuantizer(1, keep_zeros=True, sharing=sharing)
+    variable = tf.Variable(kernel)
+    weights = quantizer.build(variable.shape, "kernel", keras.layers.Layer())
+    quantizer.set_sharing(variable, weights)
+    return quantizer, variable, weights
+
+
+def test_equal_weights_are_trained_by_their_mean_gradient():
+    quantizer, kernel, weights = shared([[127.0, 5.0], [5.0, 0.0], [5.0, 127.0]])
+    factors = tf.constant([[1.0, 2.0], [3.0, 4.0], [7.0, 9.0]])
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(factors * quantizer(kernel, True, weights))
+    # 127 has the gradients 1 and 9, 5 has 2, 3 and 7, and zero is held.
+    np.testing.assert_allclose(
+        tape.gradient(total, kernel), [[5, 4], [4, 0], [4, 5]], rtol=1e-6
+    )
+
+
+def test_equal_weights_of_a_channel_only():
+    quantizer, kernel, weights = shared(
+        [[127.0, 127.0], [5.0, 5.0], [5.0, 7.0]], "channel"
+    )
+    factors = tf.constant([[1.0, 2.0], [3.0, 4.0], [7.0, 9.0]])
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(factors * quantizer(kernel, True, weights))
+    np.testing.assert_allclose(
+        tape.gradient(total, kernel), [[1, 2], [5, 4], [5, 9]], rtol=1e-6
+    )
+
+
+def test_channels_that_share_values_have_one_scale():
+    quantizer, kernel, weights = shared([[127.0, 1.0], [1.0, 1.0], [1.0, 3.3]])
+    assert quantizer.step(kernel) == pytest.approx([1, 1])
+    rounded = quantizer(kernel, True, weights)
+    np.testing.assert_allclose(rounded, [[127, 1], [1, 1], [1, 3]], atol=1e-5)
+    other, kernel, _ = shared([[127.0, 1.0], [1.0, 1.0], [1.0, 1.27]], "channel")
+    assert other.step(kernel) == pytest.approx([1, 0.01])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
+def test_equal_weights_stay_equal_in_training(optimizer):
+    random = np.random.default_rng(0)
+    values = random.normal(size=7).astype(np.float32)
+    quantizer, kernel, weights = shared(values[random.integers(0, 7, (37, 11))])
+    stepper = keras.optimizers.get(optimizer)
+    targets = random.normal(size=kernel.shape)
+    for _ in range(30):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum((quantizer(kernel, True, weights) - targets) ** 2)
+        stepper.apply_gradients([(tape.gradient(loss, kernel), kernel)])
+    assert np.unique(quantizer.shared(kernel, weights)).size == 7
+    assert not np.isin(kernel.numpy(), values).any()

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import tf_keras as keras
@@ -105,6 +107,30 @@ def test_multiples_and_minimum_are_kept(run):
     assert all(n % 8 == 0 and n >= 16 for n in left[:-1])
 
 
+def test_steps_too_coarse_for_the_target_are_told(run):
+    # Of 16 + 16 + 3 channels at most 28 may stay: 8 + 16 + 3 in steps of 8.
+    stage = tfc.ChannelPruning(target=0.8, round_to=8, epochs=0, max_removed=0.5)
+    with pytest.warns(UserWarning, match=r"77.1% .* round_to=8") as told:
+        stage(wide(16), run)
+    assert run.facts["below_target"] == str(told[0].message)
+    within = tfc.ChannelPruning(target=0.8, **SMALL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        within(wide(16), run)
+
+
+def test_iterations_reach_what_one_step_does(run):
+    model = wide()
+    macs = []
+    for num_iterations in (1, 3):
+        stage = tfc.ChannelPruning(
+            target={"macs": 0.5}, num_iterations=num_iterations, **SMALL
+        )
+        macs.append(tfc.profile(stage(model, run)).totals.macs)
+    whole = tfc.profile(model).totals.macs
+    assert all(0.5 - 0.035 <= found / whole <= 0.5 for found in macs)
+
+
 def test_iterations_go_on_from_each_other(run):
     stage = tfc.ChannelPruning(
         target={"macs": 0.4},
@@ -172,7 +198,7 @@ def unchanged(model, run, stage, error, match):
 )
 def test_arguments_out_of_range_are_refused(options):
     (name,) = options
-    with pytest.raises(InvalidArgumentError, match=f"ChannelPruning {name}="):
+    with pytest.raises(InvalidArgumentError, match=f"ChannelPruning {name}"):
         tfc.ChannelPruning(**options)
 
 

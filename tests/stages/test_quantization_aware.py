@@ -93,9 +93,9 @@ def test_a_quantized_model_is_not_quantized_again(tmp_path):
 
 
 def test_wrong_setting_is_refused_at_once():
-    with pytest.raises(InvalidArgumentError, match="keep_float is 'norm'"):
+    with pytest.raises(InvalidArgumentError, match="keep_float='norm' must be"):
         tfc.QuantizationAware(keep_float="norm")
-    with pytest.raises(InvalidArgumentError, match="calibration is 'mse'"):
+    with pytest.raises(InvalidArgumentError, match="calibration='mse' must be"):
         tfc.QuantizationAware(calibration="mse")
     with pytest.raises(InvalidArgumentError, match="preprocessing"):
         tfc.QuantizationAware(preprocessing="drop")

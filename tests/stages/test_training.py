@@ -86,11 +86,11 @@ def test_initial_weights_of_a_model_of_the_run_are_found_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"freeze": "stem_*"}, "a tuple of patterns"),
+        ({"freeze": "stem_*"}, r"such as \('stem_\*',\)"),
         ({"thaw_after": 1, "epochs": 3}, "nothing is frozen"),
         ({"freeze": BODY, "thaw_after": 3, "epochs": 3}, "below epochs=3"),
         ({"freeze": BODY, "thaw_after": 0, "epochs": 3}, "from 1"),
-        ({"freeze": BODY, "thaw_after": True, "epochs": 3}, "from 1"),
+        ({"freeze": BODY, "thaw_after": True, "epochs": 3}, "a whole number"),
         ({"initial_weights": ""}, "the path of a model file"),
     ],
 )

@@ -1,5 +1,6 @@
 import pytest
 import tf_keras as keras
+import tiny
 
 from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.run import Run
@@ -18,7 +19,7 @@ def make(side=4, num_classes=3, activation=None, name="student"):
 
 
 def run(**teachers):
-    return Run(data=None, teachers=teachers)
+    return Run(data=tiny.data(), teachers=teachers)
 
 
 def test_teacher_by_name_or_live():

@@ -121,6 +121,11 @@ IMPORTANCES: dict[str, Importance] = {
 Reduction = Literal["mean", "max", "sum"]
 
 
+def needs_images(importance: str | Importance) -> bool:
+    """Returns whether a criterion, or a name of one, is told from activations."""
+    return callable(importance) or importance in ("taylor", "activation")
+
+
 def score_groups(
     importance: Importance,
     layers: Sequence[LayerStatistics],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import tf_keras as keras
@@ -17,8 +17,16 @@ from tfcompress.channels.dependency import (
     remove_channels,
 )
 from tfcompress.channels.families import Family, Limits, find_families, find_units
+from tfcompress.channels.importance import (
+    IMPORTANCES,
+    Importance,
+    Reduction,
+    needs_images,
+    score_groups,
+)
 from tfcompress.channels.kernels import DEPTHWISE
 from tfcompress.channels.selection import select
+from tfcompress.channels.statistics import kernel_statistics, measure_channels
 from tfcompress.rewriting.graph import Graph
 
 Ranking = Literal["global", "layer"]
@@ -61,6 +69,36 @@ class Removable:
     def everything(self) -> np.ndarray:
         """(number of groups,) of True: nothing is taken out."""
         return np.ones(len(self.dependencies.groups), bool)
+
+    def scores(
+        self,
+        importance: str | Importance,
+        sample: Callable[[], tuple[np.ndarray, np.ndarray]],
+        seed: int,
+        reduction: Reduction = "mean",
+        normalize: bool = True,
+    ) -> np.ndarray:
+        """Returns (number of groups,) how much each matters; inf if nothing is known.
+
+        Args:
+          importance: one of `IMPORTANCES`, or a function of `LayerStatistics`.
+          sample: returns images and labels, where activations are asked for.
+          seed: of the importance `random`.
+          reduction: see `score_groups`.
+          normalize: see `score_groups`.
+        """
+        measured: dict[str, Any] = {}
+        if needs_images(importance):
+            measured = measure_channels(self.graph, *sample())
+        scores = score_groups(
+            importance if callable(importance) else IMPORTANCES[importance],
+            kernel_statistics(self.graph, seed, measured),
+            {kernel.name: kernel for kernel in self.cost.kernels},
+            len(self.dependencies.groups),
+            reduction,
+            normalize,
+        )
+        return np.nan_to_num(scores, nan=np.inf)
 
     def choose(
         self,

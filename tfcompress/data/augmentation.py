@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfcompress.errors import InvalidArgumentError
+from tfcompress.field_types import check_types, refusal
 
 
 @dataclass(frozen=True)
@@ -42,26 +42,13 @@ class Augmentation:
     num_draws = 6
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name in ("shift", "erase"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise InvalidArgumentError(
-                    f"Augmentation: {name}={value!r} is not a number of pixels; "
-                    f"give a whole number from 0, such as {name}=2."
-                )
-        if not isinstance(self.horizontal_flip, bool):
-            raise InvalidArgumentError(
-                f"Augmentation: horizontal_flip={self.horizontal_flip!r} is neither "
-                "True nor False; give one of them."
-            )
-        if (
-            isinstance(self.brightness, bool)
-            or not isinstance(self.brightness, int | float)
-            or not 0 <= self.brightness <= 1
-        ):
-            raise InvalidArgumentError(
-                f"Augmentation: brightness={self.brightness!r} is outside [0, 1]; "
-                "give a fraction of the pixel range, such as brightness=0.1."
+            if getattr(self, name) < 0:
+                raise refusal(self, name, "a number of pixels, 0 or more.")
+        if not 0 <= self.brightness <= 1:
+            raise refusal(
+                self, "brightness", "in [0, 1], a fraction of the pixel range."
             )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tfcompress.data.dataset import Dataset
-from tfcompress.errors import ModelError
+from tfcompress.errors import InvalidArgumentError, ModelError
 
 
 def check_model_fits(model: Any, data: Dataset) -> None:
@@ -16,8 +16,14 @@ def check_model_fits(model: Any, data: Dataset) -> None:
       data: the data set it is to be trained or measured on.
 
     Raises:
+      InvalidArgumentError: the data is none.
       ModelError: input or output does not fit; the message says both shapes.
     """
+    if not isinstance(data, Dataset):
+        raise InvalidArgumentError(
+            f"a {type(data).__name__} was given for the data; expected a data set, as "
+            "tfc.data.load(name) returns it"
+        )
     takes, gives = model.input_shape, model.output_shape
     name = getattr(model, "name", "model")
     for what, shape in (("input", takes), ("output", gives)):

@@ -16,6 +16,7 @@ from tfcompress.data.dataset import Dataset
 from tfcompress.data.fashion_mnist import CLASS_NAMES, SMALL_FILE, load_fashion_mnist
 from tfcompress.data.folder import load_folder
 from tfcompress.errors import DataError, InvalidArgumentError
+from tfcompress.field_types import accepts, check_types, refusal
 
 NAMES = ("fashion_mnist_small", "fashion_mnist", "folder:PATH", "npz:PATH")
 
@@ -40,7 +41,8 @@ class Data:
       num_train: training images to use, class-balanced and chosen by `seed`, after
         validation is split off; None uses all.
       num_test: likewise for test images.
-      image_size: (height, width) that a folder's images are resized to.
+      image_size: (height, width) that a folder's images are resized to; one number
+        stands for both.
       channels: 1 or 3 that a folder's images are converted to.
       value_range: what black and white are to the model: (0, 255) for a network that
         rescales pixels itself, (-1, 1) for one that was trained on such.
@@ -67,6 +69,10 @@ class Data:
     skip_corrupt: bool = False
 
     def __post_init__(self) -> None:
+        size = self.image_size
+        if accepts(int, size):
+            object.__setattr__(self, "image_size", (size, size))
+        check_types(self)
         check_options(self.validation_fraction, self.seed, self.augmentation)
         if self.channels not in (None, 1, 3):
             raise InvalidArgumentError(
@@ -79,10 +85,8 @@ class Data:
                 "numbers, the smaller first, such as (0, 255)."
             )
         object.__setattr__(self, "value_range", (low, high))
-        if self.classes is not None:
-            object.__setattr__(self, "classes", tuple(self.classes))
-        if self.image_size is not None:
-            object.__setattr__(self, "image_size", _pair(self.image_size))
+        if self.image_size is not None and min(self.image_size) < 1:
+            raise refusal(self, "image_size", "(height, width), 1 or more.")
         if self.data_dir is not None and self.name != "fashion_mnist":
             raise InvalidArgumentError(
                 f"data_dir={self.data_dir!r} is for fashion_mnist, not for "
@@ -156,16 +160,6 @@ def load(name: str, **options: Any) -> Dataset:
       4500
     """
     return Data(name, **options).load()
-
-
-def _pair(size: Any) -> tuple[int, int]:
-    pair = (size, size) if isinstance(size, int) else tuple(size)
-    if len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
-        raise InvalidArgumentError(
-            f"image_size={size!r} is not (height, width) in pixels; give two whole "
-            "numbers from 1, such as (96, 96)."
-        )
-    return pair
 
 
 def _unknown(name: str) -> DataError:

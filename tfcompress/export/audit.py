@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tfcompress.profiling.tflite_graph import FLOAT_DTYPES, Graph, Tensor, read_tflite
+import numpy as np
+
+from tfcompress.profiling.tflite_graph import (
+    FLOAT_DTYPES,
+    Graph,
+    Op,
+    Tensor,
+    read_tflite,
+)
+from tfcompress.quantization.shared_values import WeightCounts
+
+# Which axis of an operator's kernel counts the output channels.
+_CHANNEL_AXES = {
+    "CONV_2D": 0,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 0,
+    "TRANSPOSE_CONV": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +46,19 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Kernel:
+    """The weights of one operator, as the file stores them.
+
+    Args:
+      layer: that the operator came from.
+      counts: how many weights there are, how many are zero and how many differ.
+    """
+
+    layer: str
+    counts: WeightCounts
+
+
+@dataclass(frozen=True)
 class Audit:
     """What a .tflite file is made of.
 
@@ -39,6 +69,7 @@ class Audit:
       float_tensors: names of the tensors that are float.
       input: the first input of the main graph.
       output: the first output of the main graph.
+      kernels: weights of convolutions and dense layers, in order of execution.
     """
 
     ops: Mapping[str, int]
@@ -46,6 +77,7 @@ class Audit:
     float_tensors: tuple[str, ...]
     input: Port
     output: Port
+    kernels: tuple[Kernel, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as JSON values."""
@@ -55,6 +87,10 @@ class Audit:
             "float_tensors": list(self.float_tensors),
             "input": {**asdict(self.input), "shape": list(self.input.shape)},
             "output": {**asdict(self.output), "shape": list(self.output.shape)},
+            "kernels": [
+                {"layer": kernel.layer, **asdict(kernel.counts)}
+                for kernel in self.kernels
+            ],
         }
 
 
@@ -91,7 +127,21 @@ def audit_graphs(graphs: tuple[Graph, ...]) -> Audit:
         float_tensors=tuple(tensor.name for tensor in tensors if _is_float(tensor)),
         input=_port(graphs[0].inputs[0]),
         output=_port(graphs[0].outputs[0]),
+        kernels=tuple(_kernels(ops)),
     )
+
+
+def _kernels(ops: Iterable[Op]) -> Iterator[Kernel]:
+    for op in ops:
+        axis = _CHANNEL_AXES.get(op.name)
+        kernel = op.inputs[1] if axis is not None and len(op.inputs) > 1 else None
+        if axis is None or kernel is None or kernel.content is None:
+            continue
+        # Zeros are stored as the zero point, which is 0 but in files of old.
+        zero = kernel.zero_points[0] if len(kernel.zero_points) else 0
+        values = kernel.values().reshape(kernel.shape).astype(np.float32) - zero
+        counts = WeightCounts.of(np.moveaxis(values, axis, -1), num_channel_axes=1)
+        yield Kernel(op.layer, counts)
 
 
 def _most_frequent_first(item: tuple[str, int]) -> tuple[int, str]:

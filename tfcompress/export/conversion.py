@@ -40,7 +40,7 @@ def convert(
 
     Args:
       model: of one input whose shape is known.
-      quantization: one of `QUANTIZATIONS`.
+      quantization: as of `Export`.
       images: for the converter's own calibration, of `int16x8`.
       port_type: of input and output of `int8`.
 
@@ -49,31 +49,39 @@ def convert(
     """
     with captured_output() as noise, no_uniform_biases(model):
         try:
-            return bytes(_converter(model, quantization, images, port_type).convert())
+            function = _traced(model)
+            return bytes(
+                _converter(function, quantization, images, port_type).convert()
+            )
         except Exception as error:
             # The converter raises many types, all of them with pages of text.
-            reason = _first_line(error) or noise.last_line()
-            instead = ", or export float32" if quantization != "float32" else ""
+            reason = _missing_operator(error, model)
+            if reason is None:
+                instead = ", or export float32" if quantization != "float32" else ""
+                line = _first_line(error) or noise.last_line()
+                reason = f"{line}; replace the layer it names{instead}"
             raise ExportError(
                 f"the TFLite converter cannot convert {model.name!r} to "
-                f"{quantization}: {reason}; replace the layer it names{instead}"
+                f"{quantization}: {reason}"
             ) from error
 
 
-def _converter(
-    model: keras.Model, quantization: str, images: np.ndarray | None, port_type: str
-) -> Any:
+def _traced(model: keras.Model) -> Any:
+    """Returns the model as a concrete function of one image."""
     # By way of a frozen function: the default way writes and reads a SavedModel, which
     # takes seconds, and the file is larger for the signature and the open batch size.
     spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
     with _canonical_names(model), frozen_weights():
-        function = tf.function(
+        return tf.function(
             lambda image: model(image, training=False),
             input_signature=[spec],
             autograph=False,
         ).get_concrete_function()
-    if len(function.outputs) != 1:
-        raise ValueError(f"it has {len(function.outputs)} outputs instead of 1")
+
+
+def _converter(
+    function: Any, quantization: str, images: np.ndarray | None, port_type: str
+) -> Any:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     if quantization != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -132,8 +140,25 @@ def _automatic_stems(layer: keras.layers.Layer) -> set[str]:
     return stems | {f"quant_{stem}" for stem in stems} | {"model", "sequential"}
 
 
+def _missing_operator(error: Exception, model: keras.Model) -> str | None:
+    """Returns which operator of which layer the runtime lacks, if that is the error."""
+    missing = re.search(r"'tf\.(\w+)' op is neither", str(error))
+    if missing is None:
+        return None
+    layers = dict(zip(names_in_file(model.layers), model.layers, strict=True))
+    found = [
+        repr(layers[part].name)
+        for op in _traced(model).graph.get_operations()
+        for part in op.name.split("/")
+        if op.type == missing[1] and part in layers
+    ]
+    where = f"layer {found[0]}" if found else "one of its layers"
+    return (
+        f"the runtime has no operator for {missing[1]}, in float neither, which "
+        f"{where} computes; replace that layer"
+    )
+
+
 def _first_line(error: Exception) -> str:
-    if missing := re.search(r"'tf\.(\w+)' op is neither", str(error)):
-        return f"the runtime has no operator for {missing[1]}, in float neither"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:200] if lines else ""

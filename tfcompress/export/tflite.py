@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -15,17 +15,21 @@ from tfcompress.errors import FloatOpError, InvalidArgumentError, ModelError
 from tfcompress.export.artifact import Artifact
 from tfcompress.export.audit import Audit, audit_graphs
 from tfcompress.export.conversion import INTEGER, convert, names_in_file
+from tfcompress.export.promises import check_weights
 from tfcompress.export.slimming import slim
+from tfcompress.field_types import check_types
 from tfcompress.profiling.tflite_graph import parse_tflite
 from tfcompress.quantization.calibration import Calibration
 from tfcompress.quantization.post_training import quantize_calibrated
-from tfcompress.storage import write_bytes
+from tfcompress.storage import file_path, write_bytes
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
 
-QUANTIZATIONS = ("float32", "float16", "dynamic", "int8", "int16x8")
-PORT_TYPES = ("int8", "uint8", "float32")
+Quantization = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
+# Fields that say how an int8 model is planned, as those of `QuantizationAware` do.
+_OF_PLAN = ("preprocessing", "operators")
+_INT8_ONLY = ("port_type", *_OF_PLAN)
 _QAT_LAYERS = frozenset({"QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2"})
 
 
@@ -42,6 +46,8 @@ class Export:
         went through `QuantizationAware`, they are known.
       keep_float: shell-style patterns of layers that may compute in float in an `int8`
         file, where the runtime has no int8 operator for them.
+      preprocessing: of an `int8` file, as for `QuantizationAware`: `keep` or `fold`.
+      operators: likewise: `fast` or `builtin`.
       port_type: of input and output of an `int8` file: `int8`, `uint8` or `float32`.
       slim: whether bytes that no runtime needs are left out of int8 and int16x8
         files, names of layers among them; see `slim_tflite`.
@@ -50,44 +56,49 @@ class Export:
       >>> Recipe(..., export=Export(quantization="int8"))
     """
 
-    quantization: str = "int8"
+    quantization: Quantization = "int8"
     calibration: Calibration = field(default_factory=Calibration)
     keep_float: tuple[str, ...] = ()
-    port_type: str = "int8"
+    preprocessing: Literal["keep", "fold"] = "keep"
+    operators: Literal["fast", "builtin"] = "fast"
+    port_type: Literal["int8", "uint8", "float32"] = "int8"
     slim: bool = True
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        for name, known in (
-            ("quantization", QUANTIZATIONS),
-            ("port_type", PORT_TYPES),
-        ):
-            if getattr(self, name) not in known:
+        check_types(self)
+        if self.quantization == "int8":
+            return
+        for name in _INT8_ONLY:
+            if getattr(self, name) != getattr(Export, name):
                 raise InvalidArgumentError(
-                    f"{name} is {getattr(self, name)!r}; expected one of "
-                    f"{', '.join(known)}"
+                    f"Export {name}={getattr(self, name)!r} is for int8, but the file "
+                    f"is to be {self.quantization}; leave {name} out, or export int8"
                 )
-        if isinstance(self.keep_float, str):
+
+    def check_fits_quantized(self) -> None:
+        """Raises InvalidArgumentError if a QuantizationAware model cannot be exported.
+
+        What that stage decides is not decided again.
+        """
+        if self.quantization != "int8":
             raise InvalidArgumentError(
-                f"keep_float is {self.keep_float!r}; expected a tuple of patterns, "
-                'such as ("*norm*",)'
+                "a model that goes through QuantizationAware fits int8 only; export "
+                f"{self.quantization} from the model before that stage"
             )
-        if not isinstance(self.calibration, Calibration):
-            raise InvalidArgumentError(
-                f"calibration is {self.calibration!r}; expected a tfc.Calibration"
-            )
-        if self.quantization != "int8" and self.port_type != "int8":
-            raise InvalidArgumentError(
-                f"port_type is {self.port_type!r}, but a {self.quantization} file has "
-                "ports of its own kind; leave port_type out, or export int8"
-            )
+        for name in _OF_PLAN:
+            if getattr(self, name) != getattr(Export, name):
+                raise InvalidArgumentError(
+                    f"Export {name}={getattr(self, name)!r} comes too late for a model "
+                    f"that goes through QuantizationAware; give {name} to that stage"
+                )
 
 
 def export_tflite(
     model: keras.Model,
     path: str | Path,
     data: Dataset | None = None,
-    quantization: str = "int8",
+    quantization: Quantization = "int8",
     *,
     seed: int = 0,
     **options: Any,
@@ -101,7 +112,9 @@ def export_tflite(
 
     Args:
       model: a canonical tf_keras model of one input `(batch, height, width, channels)`
-        and one output; after `QuantizationAware` its own ranges are used.
+        and one output; `float32`, `float16` and `dynamic` take several outputs, which
+        the file has in the order of `model.output_names`. After `QuantizationAware`
+        its own ranges are used.
       path: the file to write, whole or not at all.
       data: calibrates `int8` and `int16x8` of a model without QAT.
       quantization: one of `float32`, `float16`, `dynamic`, `int8`, `int16x8`.
@@ -115,7 +128,8 @@ def export_tflite(
       InvalidArgumentError: an unknown quantization, no data to calibrate with, or a
         QAT model asked for anything but int8.
       ModelError: the model cannot be exported, or the data does not fit it.
-      ExportError: the converter failed.
+      ExportError: the converter failed, or the file has fewer zeros in a layer, or more
+        values, than the model promised.
       FloatOpError: it left a float operator in an integer file; nothing is written.
       WorkdirError: the file cannot be written.
 
@@ -124,7 +138,10 @@ def export_tflite(
       ()
     """
     export = Export(quantization=quantization, **options)
-    is_qat = _check_model(model, quantization)
+    path = file_path(path)
+    is_qat = _check_model(model)
+    if is_qat:
+        export.check_fits_quantized()
     indices: tuple[int, ...] = ()
     images = None
     if quantization in INTEGER and not is_qat:
@@ -133,24 +150,36 @@ def export_tflite(
                 f"{quantization} export of {model.name!r} needs data to calibrate "
                 "with; pass data=, or train it with QuantizationAware first"
             )
+        if len(model.outputs) > 1:
+            raise ModelError(
+                f"{model.name!r} has {len(model.outputs)} outputs and {quantization} "
+                "wants one; export float32, float16 or dynamic, or one output: "
+                "keras.Model(model.input, model.outputs[0])"
+            )
         check_model_fits(model, data)
         sample = data.calibration(export.calibration.num_images, seed)
         indices, images = tuple(sample.indices), sample.images
     if quantization == "int8" and images is not None:
         model = quantize_calibrated(
-            model, images, export.calibration, keep_float=export.keep_float
+            model,
+            images,
+            export.calibration,
+            keep_float=export.keep_float,
+            preprocessing=export.preprocessing,
+            operators=export.operators,
         )
         images = None
     content = convert(model, quantization, images, export.port_type)
     audit = audit_graphs(parse_tflite(content, str(path)))
     _check_audit(audit, export, model)
+    check_weights(model, audit)
     if export.slim and quantization in INTEGER:
         content = slim(content, source=str(path))
     write_bytes(path, content)
     return Artifact.of(path, content, quantization, audit, indices)
 
 
-def _check_model(model: keras.Model, quantization: str) -> bool:
+def _check_model(model: keras.Model) -> bool:
     """Returns whether the model carries QAT's ranges."""
     if not isinstance(model, keras.Model):
         raise ModelError(
@@ -175,13 +204,7 @@ def _check_model(model: keras.Model, quantization: str) -> bool:
             f"{model.name!r} has NaN or infinite values in {broken[0]}; nothing was "
             "exported: train it again with a smaller learning rate"
         )
-    is_qat = bool(kinds & _QAT_LAYERS)
-    if is_qat and quantization != "int8":
-        raise InvalidArgumentError(
-            f"{model.name!r} went through QuantizationAware, which fits int8 only; "
-            f"export {quantization} from the model before that stage"
-        )
-    return is_qat
+    return bool(kinds & _QAT_LAYERS)
 
 
 def _check_audit(audit: Audit, export: Export, model: keras.Model) -> None:

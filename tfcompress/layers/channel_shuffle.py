@@ -7,6 +7,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras as keras
 
+from tfcompress.errors import InvalidArgumentError
+
 
 @keras.saving.register_keras_serializable(package="tfcompress")
 class ChannelShuffle(keras.layers.Layer):
@@ -21,7 +23,8 @@ class ChannelShuffle(keras.layers.Layer):
     Input: `(batch, height, width, channels)`, also with open sides.
 
     Raises:
-      ValueError: `groups` is not a whole number above 0, or does not divide.
+      InvalidArgumentError: `groups` is not a whole number above 0, or does not divide
+        the channels.
 
     Example:
       >>> x = tf.reshape(tf.range(6.0), (1, 1, 1, 6))
@@ -34,8 +37,8 @@ class ChannelShuffle(keras.layers.Layer):
 
     def __init__(self, groups: int, **settings: Any):
         super().__init__(**settings)
-        if not isinstance(groups, int) or groups < 1:
-            raise ValueError(
+        if not isinstance(groups, int) or isinstance(groups, bool) or groups < 1:
+            raise InvalidArgumentError(
                 f"layer {self.name!r} has groups={groups!r}; expected a whole number "
                 "above 0"
             )
@@ -43,10 +46,11 @@ class ChannelShuffle(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Checks that the groups divide the channels."""
-        if input_shape[-1] % self.groups:
-            raise ValueError(
-                f"layer {self.name!r} has groups={self.groups}, which does not divide "
-                f"its {input_shape[-1]} input channels"
+        channels = input_shape[-1]
+        if channels is None or channels % self.groups:
+            raise InvalidArgumentError(
+                f"layer {self.name!r} has groups={self.groups} and {channels} input "
+                "channels; expected a number of channels that the groups divide"
             )
         super().build(input_shape)
 

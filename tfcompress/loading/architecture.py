@@ -11,6 +11,7 @@ import tf_keras as keras
 
 from tfcompress.errors import ModelError
 from tfcompress.loading.calls import Reference, ends, read_arguments
+from tfcompress.loading.custom_objects import trusted_class
 from tfcompress.loading.names import assign_names, entries_of, is_model, name_of
 from tfcompress.loading.operations.known import KERAS_3
 from tfcompress.loading.parts import Maker, refusal
@@ -133,7 +134,8 @@ class _Reader:
 
     def _part(self, entry: dict[str, Any], outermost: bool) -> Part:
         own = name_of(entry)
-        if is_model(entry) and self._maker.trusted(entry) is None:
+        trusted = trusted_class(entry, self._maker.custom_objects, own)
+        if is_model(entry) and trusted is None:
             return Part(entry, own, own, model=self.model(entry))
         part = Part(
             entry,

@@ -13,8 +13,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfcompress.errors import ModelError, TfcompressError
-from tfcompress.loading.parts import first_line
 from tfcompress.rewriting.graph import Graph, Node, Tensor
+from tfcompress.rewriting.keras_errors import first_line
 from tfcompress.rewriting.shapes import tensor_shape
 
 DEFAULT_MAX_BYTES = 8 * 2**30

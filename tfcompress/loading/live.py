@@ -14,9 +14,11 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 )
 
 from tfcompress.errors import ModelError
+from tfcompress.loading.custom_objects import CustomObjects
 from tfcompress.loading.listed import listed_class
 from tfcompress.loading.names import safe_name
-from tfcompress.loading.parts import CustomObjects, first_line, refusal
+from tfcompress.loading.parts import refusal
+from tfcompress.rewriting.keras_errors import first_line
 
 _LIBRARIES = ("keras", "tf_keras")
 # Layers that are none after loading.
@@ -63,12 +65,24 @@ def config_of(model: Any) -> dict[str, Any]:
       ModelError: a layer cannot tell its settings.
     """
     try:
-        return dict(json.loads(model.to_json()))
+        architecture = dict(json.loads(model.to_json()))
     except (NotImplementedError, TypeError, ValueError) as error:
         raise ModelError(
             f"{first_line(error)}; a layer of your own needs a get_config that returns "
             "all arguments of its constructor"
         ) from error
+    _keep_names(architecture["config"], model)
+    return architecture
+
+
+def _keep_names(config: Any, model: Any) -> None:
+    """Writes names of layers into a config where a user's class left them out."""
+    entries = [e for e in config["layers"] if e["class_name"] != "InputLayer"]
+    layers = [x for x in model.layers if type(x).__name__ != "InputLayer"]
+    for entry, layer in zip(entries, layers, strict=True):
+        entry["config"].setdefault("name", layer.name)
+        if hasattr(layer, "layers") and "layers" in entry["config"]:
+            _keep_names(entry["config"], layer)
 
 
 def own_parts(model: Any, given: CustomObjects) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tfcompress.loading.build import (
     build_layers,
     check_activations,
 )
+from tfcompress.loading.custom_objects import CustomObjects, check_custom_objects
 from tfcompress.loading.graph import flatten, remove_unused
 from tfcompress.loading.live import (
     check_live,
@@ -31,12 +32,13 @@ from tfcompress.loading.live import (
 )
 from tfcompress.loading.model_file import read_model_file
 from tfcompress.loading.original import original_of
-from tfcompress.loading.parts import CustomObjects, Maker, first_line
+from tfcompress.loading.parts import Maker
 from tfcompress.loading.saved_model import read_saved_model
 from tfcompress.rewriting.canonical import canonicalize
 from tfcompress.rewriting.change import Change
 from tfcompress.rewriting.graph import Graph
-from tfcompress.storage import atomic_path
+from tfcompress.rewriting.keras_errors import first_line
+from tfcompress.storage import atomic_path, file_path
 
 _NOT_ASKED = "check_outputs is off"
 _NO_ORIGINAL = "no original could be made of listed layers alone"
@@ -79,6 +81,7 @@ def load_model(
         of tf_keras. Classes registered in this process are known, too.
       check_outputs: whether the outputs are compared with the original's, where this
         can be made without running anything of the file; a warning tells where not.
+        Layers of `custom_objects` are made of the same class in both.
       max_bytes: that the weights and the outputs of all layers for one image may take.
 
     Returns:
@@ -126,7 +129,8 @@ def load(
     name = str(source) if is_path else str(getattr(source, "name", "it"))
     try:
         read = _from_path if is_path else _from_live
-        return read(source, custom_objects or {}, check_outputs, max_bytes)
+        trusted = check_custom_objects(custom_objects)
+        return read(source, trusted, check_outputs, max_bytes)
     except FileNotFoundError:
         raise ModelNotFoundError(name) from None
     except TfcompressError as error:
@@ -153,7 +157,7 @@ def save_model(model: keras.Model, path: str | Path) -> None:
     Raises:
       WorkdirError: the file cannot be written; an old one is as it was.
     """
-    if Path(path).suffix != ".keras":
+    if file_path(path).suffix != ".keras":
         raise ModelError(f"cannot save to {path}: expected a name ending in .keras.")
     with atomic_path(path) as temporary:
         model.save(temporary, save_format="keras")

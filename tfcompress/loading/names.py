@@ -31,7 +31,28 @@ def entries_of(config: Any) -> list[dict[str, Any]]:
         if package:
             # A legacy file tells in one what others tell in two.
             entry.update(class_name=name, registered_name=entry["class_name"])
+    _name_the_nameless(entries)
     return entries
+
+
+def _name_the_nameless(entries: list[dict[str, Any]]) -> None:
+    """Gives a name, as Keras does, to a user's layer whose config has none."""
+    taken = {entry["config"].get("name") for entry in entries if _has_dict(entry)}
+    taken |= {entry.get("name") for entry in entries}
+    for entry in entries:
+        if not _has_dict(entry) or entry["config"].get("name") or entry.get("name"):
+            continue
+        base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", entry["class_name"]).lower()
+        name, number = base, 0
+        while name in taken:
+            number += 1
+            name = f"{base}_{number}"
+        taken.add(name)
+        entry["config"]["name"] = name
+
+
+def _has_dict(entry: dict[str, Any]) -> bool:
+    return isinstance(entry["config"], dict)
 
 
 def is_model(entry: dict[str, Any]) -> bool:

@@ -12,6 +12,12 @@ from tf_keras.src.applications import convnext, inception_resnet_v2
 
 from tfcompress.loading.architecture import symbol_of
 from tfcompress.loading.build import at_most
+from tfcompress.loading.custom_objects import (
+    CustomObjects,
+    trusted_class,
+    trusted_function,
+)
+from tfcompress.loading.hosting import Stored, hosted
 from tfcompress.loading.listed import (
     ACTIVATIONS,
     KERAS_3_ACTIVATIONS,
@@ -20,7 +26,6 @@ from tfcompress.loading.listed import (
 )
 from tfcompress.loading.model_file import ModelFile
 from tfcompress.loading.operations.known import KERAS_3, TENSORFLOW
-from tfcompress.loading.parts import CustomObjects
 from tfcompress.loading.weights import PathStore
 
 _PLAIN = ("__keras_tensor__", "__slice__", "__ellipsis__")
@@ -64,16 +69,15 @@ def original_of(file: ModelFile, path: Path, custom_objects: CustomObjects) -> A
       The model with its weights, or None where it cannot be made, or not without
       running what is not on the list.
     """
-    if file.keras_3 and custom_objects:
-        return None
     try:
-        config = _Cleaner(file.keras_3, custom_objects).clean(file.config)
+        cleaner = _Cleaner(file.keras_3, custom_objects)
+        config = cleaner.clean(file.config)
         # What nested models declare of themselves was not heeded so far.
         with at_most(file.num_values):
             if file.keras_3:
-                model = _of_keras_3(config, file)
+                model = _of_keras_3(config, file, cleaner.trusted)
             else:
-                model = _of_tf_keras(config, file, path, custom_objects)
+                model = _of_tf_keras(config, file, path, cleaner.trusted)
         for layer in model._flatten_layers():
             # A Normalization computes with what it derives from its weights.
             if hasattr(layer, "finalize_state"):
@@ -85,12 +89,12 @@ def original_of(file: ModelFile, path: Path, custom_objects: CustomObjects) -> A
 
 
 def _of_tf_keras(
-    config: dict[str, Any], file: ModelFile, path: Path, custom_objects: CustomObjects
+    config: dict[str, Any], file: ModelFile, path: Path, trusted: CustomObjects
 ) -> keras.Model:
     from tf_keras.src.saving import saving_lib
 
     kind = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
-    known = _APPLICATION_LAYERS | OUR_LAYERS | dict(custom_objects)
+    known = _APPLICATION_LAYERS | OUR_LAYERS | dict(trusted)
     with keras.saving.custom_object_scope(known):
         model = kind.from_config(config["config"])
     if file.by_path is not None:
@@ -104,13 +108,15 @@ def _of_tf_keras(
     return model
 
 
-def _of_keras_3(config: dict[str, Any], file: ModelFile) -> Any:
+def _of_keras_3(config: dict[str, Any], file: ModelFile, trusted: CustomObjects) -> Any:
     import keras as keras_3
     from keras.src.models.functional import Functional
     from keras.src.saving import saving_lib
 
     kind = keras_3.Sequential if config["class_name"] == "Sequential" else Functional
-    model = kind.from_config(config["config"])
+    known = {name: _of_both(part, name) for name, part in trusted.items()}
+    with keras_3.saving.custom_object_scope(known):
+        model = kind.from_config(config["config"])
     if file.by_path is None:
         _set_by_name(model, file.by_name or {})
         return model
@@ -125,13 +131,19 @@ def _of_keras_3(config: dict[str, Any], file: ModelFile) -> Any:
             return True
 
         def get(self, path: str) -> Any:
-            return store.get(path)
+            return Stored(store, path)
 
         def has_path(self, path: str) -> bool:
             return any(key.startswith(path) for key in store)
 
     saving_lib._load_state(model, Store(), None, "", visited_saveables=set())
     return model
+
+
+def _of_both(part: Any, name: str) -> Any:
+    """Returns what the caller trusts in a form that Keras 3 takes."""
+    is_layer = isinstance(part, type) and issubclass(part, keras.layers.Layer)
+    return hosted(part, name.rpartition(">")[2]) if is_layer else part
 
 
 def _set_by_name(model: Any, arrays: dict[str, list[np.ndarray]]) -> None:
@@ -142,11 +154,16 @@ def _set_by_name(model: Any, arrays: dict[str, list[np.ndarray]]) -> None:
 
 
 class _Cleaner:
-    """Copies an architecture, with nothing but what is on the list in it."""
+    """Copies an architecture, with nothing but what is on the list in it, or trusted.
+
+    Attributes:
+      trusted: what of the caller's is in it, by the name that the copy has for it.
+    """
 
     def __init__(self, keras_3: bool, custom_objects: CustomObjects):
         self._keras_3 = keras_3
         self._custom_objects = custom_objects
+        self.trusted = dict(custom_objects)
 
     def clean(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -164,12 +181,20 @@ class _Cleaner:
         if kind in ("__numpy__", "__tensor__"):
             return self._array(value)
         if kind == "function":
-            if value.get("config") not in ACTIVATIONS | KERAS_3_ACTIVATIONS.keys():
-                raise _UnknownPartError
-            return value["config"]
+            return self._function(value["config"])
         if kind in ("DTypePolicy", "Policy"):
             return str(value["config"]["name"])
         return self._part(kind, value)
+
+    def _function(self, name: str) -> Any:
+        function = trusted_function(name, self._custom_objects)
+        if function is not None:
+            self.trusted[name] = function
+            plain = {"class_name": "function", "config": name}
+            return plain | {"module": None, "registered_name": name}
+        if name not in ACTIVATIONS | KERAS_3_ACTIVATIONS.keys():
+            raise _UnknownPartError
+        return name
 
     def _array(self, value: dict[str, Any]) -> dict[str, Any]:
         config = value["config"]
@@ -179,27 +204,43 @@ class _Cleaner:
         return {"class_name": value["class_name"], "config": plain}
 
     def _part(self, kind: Any, value: dict[str, Any]) -> dict[str, Any]:
-        names = (value.get("registered_name"), kind)
-        if any(name in self._custom_objects for name in names):
-            return value
-        module = str(value.get("module"))
         kind = "Functional" if kind == "Model" else kind
+        part, registered = trusted_class(value, self._custom_objects), None
+        if part is not None:
+            # Found among what is trusted, and nowhere else.
+            module, registered = None, value.get("registered_name") or kind
+            self.trusted[registered] = part
+            config = self._with_plain_dtype(value["config"])
+            if isinstance(value.get("name"), str):
+                # A user's class may leave it out of its config.
+                config = {"name": value["name"]} | config
+        else:
+            module = self._module(kind, value)
+            config = self.clean(value["config"])
+        clean = {"class_name": kind, "config": config}
+        is_new = value.get("module") is not None or value.get("registered_name")
+        if self._keras_3 or is_new:
+            clean |= {"module": module, "registered_name": registered}
+        for key in ("name", "inbound_nodes"):
+            if key in value:
+                clean[key] = self.clean(value[key])
+        return clean
+
+    def _module(self, kind: Any, value: dict[str, Any]) -> str:
         symbol = symbol_of(value, self._keras_3)
         if symbol and not _is_known(symbol):
             raise _UnknownPartError
+        module = str(value.get("module"))
         if symbol.startswith("keras."):
             module = symbol.rpartition(".")[0]
         else:
             module = _MODULES.get((kind, self._keras_3)) or module_of(kind, module)
         if not module:
             raise _UnknownPartError
-        clean = {"class_name": kind, "config": self.clean(value["config"])}
-        if self._keras_3 or value.get("module") is not None:
-            clean |= {"module": module, "registered_name": None}
-        for key in ("name", "inbound_nodes"):
-            if key in value:
-                clean[key] = self.clean(value[key])
-        return clean
+        return module
+
+    def _with_plain_dtype(self, config: dict[str, Any]) -> dict[str, Any]:
+        return config | {k: self.clean(v) for k, v in config.items() if k == "dtype"}
 
 
 def _is_known(symbol: str) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +16,16 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfcompress.errors import ModelError
+from tfcompress.loading.custom_objects import (
+    CustomObjects,
+    make_trusted,
+    trusted_class,
+    trusted_function,
+)
 from tfcompress.loading.listed import ACTIVATIONS, KERAS_3_ACTIVATIONS, listed_class
 from tfcompress.loading.names import name_of
 from tfcompress.rewriting.change import Change
-
-CustomObjects = Mapping[str, Any]
+from tfcompress.rewriting.keras_errors import first_line
 
 _RENAMED = {"negative_slope": "alpha"}
 # Options of old that were off whenever the class is on the list, and shapes that the
@@ -79,7 +83,10 @@ class Maker:
     def _layer(self, entry: dict[str, Any], own: str, name: str) -> keras.layers.Layer:
         part = self._make(entry, own, name)
         if not isinstance(part, keras.layers.Layer):
-            raise ModelError(f"layer {own} is a {entry['class_name']}, not a layer")
+            raise ModelError(
+                f"layer {own} is a {type(part).__name__}, not a layer of tf_keras; "
+                "derive its class from tf_keras.layers.Layer"
+            )
         if type(part).__name__ == "StochasticDepth":
             # tf_keras' own fails in training; it is a Dropout of whole images.
             self.changes.append(Change(name, "rewritten to Dropout"))
@@ -131,25 +138,23 @@ class Maker:
 
     def _activation(self, name: Any, layer: str) -> Any:
         if isinstance(name, str):
-            if name in self.custom_objects:
-                return self.custom_objects[name]
+            trusted = trusted_function(name, self.custom_objects, layer)
+            if trusted is not None:
+                return trusted
             changed = self.keras_3 and name in KERAS_3_ACTIVATIONS
             if name in ACTIVATIONS and not changed:
                 return name
-            found = keras.saving.get_registered_object(name) if ">" in name else None
-            if inspect.isfunction(found):
-                return found
         raise refusal(layer, f"the activation {name}")
 
     def _make(self, entry: dict[str, Any], layer: str, name: str | None = None) -> Any:
         kind, config = entry["class_name"], entry["config"]
         if kind == "function":
             return self._activation(config, layer)
-        if (trusted := self.trusted(entry)) is not None:
+        if (trusted := trusted_class(entry, self.custom_objects, layer)) is not None:
             own = config | ({"name": name} if name else {})
             if "dtype" in own:
                 own["dtype"] = self._dtype(own["dtype"], layer)
-            return trusted.from_config(own)
+            return make_trusted(trusted, own, layer)
         if kind == "QuantizeAwareActivation":
             # The wrapper around the layer puts its own in this place again.
             return self._decode("activation", config["activation"], layer)
@@ -184,20 +189,6 @@ class Maker:
         return keras.layers.InputLayer(
             batch_input_shape=(None, *sizes), dtype=dtype, name=name
         )
-
-    def trusted(self, entry: dict[str, Any]) -> Any:
-        """Returns the class of an entry if the caller gave or registered it."""
-        registered = entry.get("registered_name")
-        names = [n for n in (registered, entry["class_name"]) if isinstance(n, str)]
-        for name in names:
-            if name in self.custom_objects:
-                return self.custom_objects[name]
-        for name in names:
-            found = keras.saving.get_registered_object(name)
-            is_layer = isinstance(found, type) and issubclass(found, keras.layers.Layer)
-            if is_layer and not name.startswith("tfcompress>"):
-                return found
-        return None
 
     def _construct(
         self, part: type, kind: str, arguments: dict[str, Any], layer: str
@@ -245,12 +236,6 @@ def _keras_3_defaults(name: str) -> dict[str, Any]:
         o.name: list(o.default) if isinstance(o.default, tuple) else o.default
         for o in options
     }
-
-
-def first_line(error: BaseException) -> str:
-    """Returns the first line of what an error says, or its kind if it says nothing."""
-    lines = str(error).strip().splitlines()
-    return lines[0].strip().rstrip(".:") if lines else type(error).__name__
 
 
 def refusal(layer: str, what: str) -> ModelError:

@@ -15,8 +15,8 @@ from tfcompress.errors import ModelError
 from tfcompress.layers.attention_heads import AttentionHeads
 from tfcompress.loading.architecture import Architecture, Part
 from tfcompress.loading.listed import listed_class
-from tfcompress.loading.parts import first_line
 from tfcompress.rewriting.graph import Graph
+from tfcompress.rewriting.keras_errors import first_line
 
 Arrays = Mapping[str, Sequence[np.ndarray]]
 
@@ -206,9 +206,9 @@ def _set_custom(layer: keras.layers.Layer, path: str, own: Arrays) -> None:
     try:
         saving_lib._load_state(layer, PathStore(own), None, path, False, set())
     except Exception as error:
-        reason = first_line(error)
         raise ModelError(
-            f"the weights of layer {layer.name} do not fit it: {reason}"
+            f"the weights of layer {layer.name} do not fit it: {first_line(error)}; "
+            "give the class that it was saved with"
         ) from error
 
 
@@ -224,6 +224,10 @@ class PathStore(dict[str, dict[str, np.ndarray]]):
             (path, {str(i): array for i, array in enumerate(values)})
             for path, values in arrays.items()
         )
+
+    def __bool__(self) -> bool:
+        """Returns True: a store without weights is looked into as well."""
+        return True
 
     def get(self, path: str, default: Any = None) -> Any:
         """Returns the weights at a path, by their number as text."""

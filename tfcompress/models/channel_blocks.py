@@ -92,9 +92,9 @@ def channel_shuffle(x: Any, groups: int, name: str) -> Any:
 def ghost_module(x: Any, filters: int, name: str, kind: str | None = "relu") -> Any:
     """Half of the filters by a 1x1 convolution, the others cheaply from those.
 
-    The cheap ones are a depthwise 3x3 convolution of the first half. With P = F / 2,
-    rounded up: C P + 9 P + 8 P parameters and H W (C P + 9 P) MACs, about half of what
-    a convolution costs.
+    The cheap ones are a depthwise 3x3 convolution of the first half. With P = F / 2:
+    C P + 9 P + 8 P parameters and H W (C P + 9 P) MACs, about half of what a
+    convolution costs.
 
     Args:
       x: of shape `(batch, height, width, channels)`.
@@ -102,9 +102,17 @@ def ghost_module(x: Any, filters: int, name: str, kind: str | None = "relu") -> 
       name: what the layers' names begin with.
       kind: the activation, as of `blocks.activation`; None for a linear module.
 
+    Raises:
+      InvalidArgumentError: the number of filters is odd.
+
     References:
       Han et al., "GhostNet" (arXiv:1911.11907), section 3.1 and figure 1.
     """
+    if filters % 2:
+        raise InvalidArgumentError(
+            f"ghost module {name!r} has {filters} filters, which are no two halves; "
+            f"choose an even number, such as {filters + 1}"
+        )
     half = filters // 2
     primary = blocks.conv_norm(x, half, 1, 1, f"{name}_primary")
     if kind:

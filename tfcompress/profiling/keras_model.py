@@ -31,7 +31,7 @@ _PER_OUTPUT = frozenset(
 )
 _PER_INPUT = frozenset({"Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"})
 _TFMOT_LAYERS = frozenset({"PruneLowMagnitude", "QuantizeWrapperV2", "QuantizeLayer"})
-_TFMOT_VARIABLES = ("_min", "_max", "_step", "/mask", "/threshold")
+_TFMOT_VARIABLES = ("_min", "_max", "_step", "_leaders", "/mask", "/threshold")
 
 
 def profile_keras_model(model: Any, path: Path | None = None) -> Profile:

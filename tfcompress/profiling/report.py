@@ -97,9 +97,11 @@ class Report:
                 _table(_STAGE_COLUMNS, [_stage_row(row) for row in self.stages]),
                 _SPARSITY_NOTE,
                 *(part for row in self.stages for part in _removal_parts(row)),
+                *(part for row in self.stages for part in _rounding_parts(row)),
                 "## What is in the file",
                 _table(("operator", "count"), self.artifact["ops"].items()),
                 self._promises(),
+                *self._kernel_parts(),
                 "## Where it was measured",
                 _table(("", ""), [*self.environment.items(), *self.data.items()]),
                 "",
@@ -133,7 +135,26 @@ class Report:
             f"SHA-256 `{self.artifact['sha256']}`."
         )
 
+    def _kernel_parts(self) -> list[str]:
+        """Returns the weights of the file, where a stage promised something of them."""
+        kernels = self.artifact.get("kernels", [])
+        if not _OF_WEIGHTS & {row["kind"] for row in self.stages} or not kernels:
+            return []
+        rows = [
+            (
+                kernel["layer"],
+                kernel["num_weights"],
+                f"{kernel['num_zeros'] / kernel['num_weights']:.1%}",
+                kernel["num_values"],
+                kernel["num_channel_values"],
+            )
+            for kernel in kernels
+        ]
+        return ["## Weights in the file", _table(_KERNEL_COLUMNS, rows)]
 
+
+_OF_WEIGHTS = {"Pruning", "Clustering"}
+_KERNEL_COLUMNS = ("layer", "weights", "zeros", "values", "most in a channel")
 _STAGE_COLUMNS = ("stage", "seconds", "top-1", "params", "non-zero", "sparsity", "MACs")
 _SPARSITY_NOTE = (
     "Sparsity is the share of zeros in the kernels. Zeros make the compressed file "
@@ -182,6 +203,8 @@ def _removal_parts(row: Mapping[str, Any]) -> list[str]:
     if dropped := facts.get("dropped"):
         text += f". Blocks dropped: {_cell(', '.join(dropped))}"
     parts = [f"## What {_cell(row['name'])} removed", f"{text}."]
+    if below := facts.get("below_target"):
+        parts.append(f"More than was asked for: {_cell(below)}.")
     if channels := facts.get("channels"):
         layers = [
             (name, before, after, f"{after / before:.0%}")
@@ -190,6 +213,33 @@ def _removal_parts(row: Mapping[str, Any]) -> list[str]:
         parts.append(f"![channels](stages/{row['name']}/channels.png)")
         parts.append(_table(("layer", "channels", "kept", "share"), layers))
     return parts
+
+
+def _rounding_parts(row: Mapping[str, Any]) -> list[str]:
+    """Returns where int8 loses most in a quantized model; nothing for others."""
+    if "worst_layers" not in (facts := row.get("facts", {})):
+        return []
+    layers = [
+        (
+            *(error["name"], error["type"]),
+            *(_decibels(error[key]) for key in ("own_sqnr_db", "sqnr_db")),
+            *(f"{error['clipped']:.2%}", error["hint"]),
+        )
+        for error in facts["worst_layers"]
+    ]
+    head = ("layer", "type", "own SQNR", "SQNR", "clipped", "hint")
+    return [
+        f"## Where {_cell(row['name'])} loses most",
+        "Signal to quantization noise of the outputs of the worst layers, on training "
+        "images: of the layer alone, and of all layers up to it. Every layer: "
+        f"`stages/{row['name']}/quantization_errors.json`.",
+        f"![quantization errors](stages/{row['name']}/quantization_errors.png)",
+        _table(head, layers),
+    ]
+
+
+def _decibels(ratio: float | None) -> str:
+    return "exact" if ratio is None else f"{ratio:.1f} dB"
 
 
 def _milliseconds(latency: Mapping[str, float]) -> str:

@@ -21,6 +21,7 @@ COLUMNS = (
     "num_test",
     "baseline_top1",
     "top1",
+    "keras_top1",
     "keras_agreement",
     "params",
     "nonzero_params",
@@ -105,12 +106,26 @@ def read_results(path: str | Path) -> list[dict[str, str]]:
     return rows
 
 
+def newest_results(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Returns the last row of each recipe and seed."""
+    return list({(row["recipe"], row["seed"]): row for row in rows}.values())
+
+
+def measured_text(row: dict[str, str]) -> str:
+    """Returns what the docstring of a recipe says was measured."""
+    return (
+        f"{float(row['stage_seconds']) / 60:.0f} min on 2 cores; top-1 "
+        f"{float(row['baseline_top1']):.2%} in float32, {float(row['top1']):.2%} in "
+        f"int8; {int(row['gzip_bytes']):,} bytes by gzip, "
+        f"{float(row['gzip_ratio']):.1f}x smaller"
+    )
+
+
 def results_markdown(rows: Sequence[dict[str, str]]) -> str:
     """Returns `recipes/README.md`: how to run recipes, and what they gave."""
     head = "recipe | seed | top-1 float | top-1 int8 | as Keras | params | gzip bytes"
     lines = [f"| {head} | smaller | faster | minutes | ISA |", "|" + " --- |" * 11]
-    newest = {(row["recipe"], row["seed"]): row for row in rows}
-    for row in newest.values():
+    for row in newest_results(rows):
         cells = (
             row["recipe"],
             row["seed"],
@@ -139,6 +154,7 @@ def _row(report: Report) -> dict[str, Any]:
         "stage_seconds": round(sum(row["seconds"] for row in report.stages), 1),
         "num_test": report.data["num_test"],
         "baseline_top1": report.baseline["top1"],
+        "keras_top1": last["top1"],
         "params": last["params"],
         "nonzero_params": last["nonzero_params"],
         "baseline_gzip_bytes": report.baseline["tflite"]["gzip_bytes"],

@@ -12,9 +12,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfcompress.channels.families import Family, Limits, find_units
-from tfcompress.channels.importance import IMPORTANCES, Importance, score_groups
+from tfcompress.channels.importance import IMPORTANCES, Importance
 from tfcompress.channels.removal import Removable
-from tfcompress.channels.statistics import kernel_statistics, measure_channels
 from tfcompress.data.calibration import class_balanced_indices
 from tfcompress.data.model_fit import check_model_fits
 from tfcompress.errors import InvalidArgumentError, ModelError
@@ -116,7 +115,12 @@ def channel_sensitivity(
             f"model {model.name!r} has no channels that can be removed: "
             f"{'; '.join(list(removable.reasons())[:3])}"
         )
-    scores = _scores(removable, data, importance, num_images, seed)
+
+    def sample() -> tuple[np.ndarray, np.ndarray]:
+        shown = data.calibration(num_images, derive_seed(seed, "sensitivity"))
+        return shown.images, data.train.labels[list(shown.indices)]
+
+    scores = removable.scores(importance, sample, seed)
     labels = data.validation.labels
     chosen = class_balanced_indices(labels, num_images, seed)
     part = replace(data, validation=data.validation.take(chosen))
@@ -143,27 +147,6 @@ def _check(ratios: Sequence[float], importance: str | Importance) -> None:
             f"channel_sensitivity importance={importance!r} must be a function, or one "
             f"of {', '.join(IMPORTANCES)}"
         )
-
-
-def _scores(
-    removable: Removable,
-    data: Dataset,
-    importance: str | Importance,
-    num_images: int,
-    seed: int,
-) -> np.ndarray:
-    measured: dict[str, Any] = {}
-    if importance not in ("l1", "l2", "bn", "fpgm", "random"):
-        sample = data.calibration(num_images, derive_seed(seed, "sensitivity"))
-        labels = data.train.labels[list(sample.indices)]
-        measured = measure_channels(removable.graph, sample.images, labels)
-    scores = score_groups(
-        importance if callable(importance) else IMPORTANCES[importance],
-        kernel_statistics(removable.graph, seed, measured),
-        {kernel.name: kernel for kernel in removable.cost.kernels},
-        len(removable.dependencies.groups),
-    )
-    return np.nan_to_num(scores, nan=np.inf)
 
 
 def _without(

@@ -14,8 +14,11 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 
 from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.layers.hard_swish import HardSwishGate
+from tfcompress.quantization.kept_weights import rounded_kernels
+from tfcompress.quantization.operators import kernel_of
 from tfcompress.quantization.plan import Plan, make_plan
 from tfcompress.quantization.quantizers import ActivationQuantizer
+from tfcompress.quantization.shared_values import Sharing, find_sharing
 from tfcompress.rewriting.equalization import equalize_layers
 from tfcompress.rewriting.graph import Graph, LayerSpec, copy_layer
 from tfcompress.rewriting.prepare import prepare_for_quantization
@@ -33,7 +36,8 @@ def fake_quantize(
 ) -> keras.Model:
     """Returns a model that rounds where the int8 runtime will round.
 
-    Its ranges are not set: `calibrate` does that. Zeros of a kernel stay zero.
+    Its ranges are not set: `calibrate` does that. Zeros of a kernel stay zero, and
+    where its weights share a few values, equal ones stay equal.
 
     Args:
       model: a canonical model; stays as it is.
@@ -63,7 +67,10 @@ def fake_quantize(
             return layer
         return quantize_wrapper.QuantizeWrapperV2(layer, plan.configs[spec.name])
 
-    return graph.to_model(make)
+    quantized = graph.to_model(make)
+    for _, kernel, quantizer, weights in rounded_kernels(quantized):
+        quantizer.set_sharing(kernel, weights)
+    return quantized
 
 
 def check_quantizable(
@@ -86,7 +93,7 @@ def _plan(
         )
     graph = Graph.from_model(model)
     prepare_for_quantization(graph, preprocessing, operators)
-    plan = make_plan(graph, keep_zeros=_sparse_layers(graph))
+    plan = make_plan(graph, _sparse_layers(graph), _sharing_layers(graph))
     names = {layer.name for layer in model.layers} | {n.name for n in graph.nodes}
     for pattern in keep_float:
         if not fnmatch.filter(names, pattern):
@@ -147,3 +154,15 @@ def _sparse_layers(graph: Graph) -> set[str]:
         for array in (node.spec.weights or [])[:1]
         if array.ndim >= _KERNEL_RANK and 0 < np.count_nonzero(array) < array.size
     }
+
+
+def _sharing_layers(graph: Graph) -> dict[str, Sharing]:
+    """Returns within what weights share a few values, by name of the layer."""
+    found = {}
+    for node in graph.nodes:
+        kernel = kernel_of(node.layer)
+        if kernel and node.spec.weights:
+            sharing = find_sharing(node.spec.weights[0], num_channel_axes=kernel[1])
+            if sharing:
+                found[node.name] = sharing
+    return found

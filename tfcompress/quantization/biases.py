@@ -120,10 +120,10 @@ def _change_by_rounding(
       wrapper: of a layer whose output is linear in its kernel.
       mean_input: `(height, width, channels)` for a convolution.
     """
-    kernel, quantizer, _ = wrapper._weight_vars[0]
+    kernel, quantizer, weights = wrapper._weight_vars[0]
     config = wrapper.layer.get_config() | {"use_bias": False, "name": None}
     layer = type(wrapper.layer).from_config(config)
-    error = quantizer(kernel, training=False, weights={}) - kernel
+    error = quantizer(kernel, training=False, weights=weights) - kernel
     layer.build((None, *mean_input.shape))
     layer.set_weights([error.numpy()])
     change = layer(mean_input[tf.newaxis]).numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,8 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
     quantize_wrapper,
 )
 
-from tfcompress.errors import InvalidArgumentError, ModelError
+from tfcompress.errors import ModelError
+from tfcompress.field_types import check_types, refusal
 from tfcompress.quantization.quantizers import ActivationQuantizer, observing
 from tfcompress.quantization.ranges import mse_range, percentile_range
 
@@ -66,20 +67,14 @@ class Calibration:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        if self.method not in get_args(Method):
-            self._refuse("method", f"one of {', '.join(get_args(Method))}")
+        check_types(self)
         for name in ("num_images", "batch_size"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                self._refuse(name, "a whole number of 1 or more")
+            if getattr(self, name) < 1:
+                raise refusal(self, name, "a whole number of 1 or more.")
         if not 50 < self.percentile <= 100:
-            self._refuse("percentile", "a number above 50, at most 100")
+            raise refusal(self, "percentile", "above 50, at most 100.")
         if not 0 <= self.momentum < 1:
-            self._refuse("momentum", "a number from 0, below 1")
-
-    def _refuse(self, name: str, expected: str) -> None:
-        raise InvalidArgumentError(
-            f"Calibration.{name} is {getattr(self, name)!r}; expected {expected}"
-        )
+            raise refusal(self, "momentum", "in [0, 1).")
 
 
 def calibrate(

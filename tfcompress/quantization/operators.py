@@ -120,6 +120,12 @@ _FIXED_RANGES = {
 _ACTIVATIONS = ("exponential", "gelu", "relu", "relu6")
 
 
+def kernel_of(layer: keras.layers.Layer) -> tuple[str, int] | None:
+    """Returns the entry of `KERNELS` for a layer, or for what it is a kind of."""
+    kinds = (kind for kind in type(layer).__mro__ if kind in KERNELS)
+    return next((KERNELS[kind] for kind in kinds), None)
+
+
 def why_impossible(node: Node) -> str:
     """Returns why a file cannot hold a layer, in float neither; nothing if it can."""
     layer = node.layer

@@ -7,7 +7,7 @@ and nowhere else, so that the fake-quantized model computes what the file will c
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import tf_keras as keras
@@ -21,6 +21,7 @@ from tfcompress.quantization.operators import (
     TAKES_RELU,
     fixed_range,
     is_plain_relu,
+    kernel_of,
     why_float,
     why_impossible,
 )
@@ -29,6 +30,7 @@ from tfcompress.quantization.quantizers import (
     FixedRangeQuantizer,
     WeightQuantizer,
 )
+from tfcompress.quantization.shared_values import Sharing
 from tfcompress.rewriting.graph import Graph, Node, Tensor
 from tfcompress.rewriting.prepare import prepare_for_quantization
 from tfcompress.rewriting.training_only import TRAINING_ONLY
@@ -54,13 +56,19 @@ class Plan:
     impossible: dict[str, str] = field(default_factory=dict)
 
 
-def make_plan(graph: Graph, keep_zeros: Collection[str] = ()) -> Plan:
+def make_plan(
+    graph: Graph,
+    keep_zeros: Collection[str] = (),
+    sharing: Mapping[str, Sharing] | None = None,
+) -> Plan:
     """Returns the plan for a graph that `prepare_for_quantization` has been through.
 
     Args:
       graph: is not changed.
       keep_zeros: names of layers whose zero weights stay zero.
+      sharing: within what equal weights stay equal, by name of the layer.
     """
+    sharing = sharing or {}
     groups = _Groups(graph)
     plan = Plan(input_groups=[groups.name(tensor) for tensor in graph.inputs])
     fused = {id(node.spec): True for node in graph.nodes}
@@ -73,7 +81,10 @@ def make_plan(graph: Graph, keep_zeros: Collection[str] = ()) -> Plan:
         elif reason := why_float(graph, node):
             plan.unsupported[node.name] = reason
         is_float = node.name in plan.unsupported
-        config = _config(node, groups, is_float, node.name in keep_zeros)
+        config = _config(node, groups, is_float)
+        if config.weight_quantizer:
+            config.weight_quantizer.keep_zeros = node.name in keep_zeros
+            config.weight_quantizer.sharing = sharing.get(node.name)
         if isinstance(node.layer, MOVING) and _is_fork(graph, node):
             own = ActivationQuantizer(groups.name(node.output))
             config = LayerQuantizeConfig(output_quantizer=own)
@@ -109,9 +120,7 @@ def explain(model: keras.Model) -> dict[str, str]:
     return texts
 
 
-def _config(
-    node: Node, groups: _Groups, is_float: bool, keep_zeros: bool
-) -> LayerQuantizeConfig:
+def _config(node: Node, groups: _Groups, is_float: bool) -> LayerQuantizeConfig:
     """Returns what is rounded if no other operator takes this one in."""
     layer = node.layer
     pools = isinstance(layer, (layers.AveragePooling1D, layers.AveragePooling2D))
@@ -120,11 +129,9 @@ def _config(
         return LayerQuantizeConfig(output_quantizer=own, is_float=True)
     if bounds := fixed_range(layer):
         return LayerQuantizeConfig(output_quantizer=FixedRangeQuantizer(*bounds))
-    for kind in type(layer).__mro__:
-        if kind in KERNELS:
-            attribute, axes = KERNELS[kind]
-            quantizer = WeightQuantizer(axes, keep_zeros)
-            return LayerQuantizeConfig(attribute, quantizer, own)
+    if found := kernel_of(layer):
+        attribute, axes = found
+        return LayerQuantizeConfig(attribute, WeightQuantizer(axes), own)
     rounds = isinstance(
         layer, (*COMPUTING, *RESAMPLING, layers.ReLU, layers.Activation)
     )

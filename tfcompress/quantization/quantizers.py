@@ -18,6 +18,8 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
+from tfcompress.quantization.shared_values import Sharing, find_leaders
+
 NUM_BITS = 8
 _NUM_STEPS = 2**NUM_BITS - 1
 _Observer = Callable[[str, tf.Tensor], None]
@@ -158,23 +160,58 @@ class WeightQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
         multiplier), 0 for one scale in all.
       keep_zeros: whether weights that are zero are held there: nothing flows back to
         them, so training leaves them as they are.
+      sharing: whether weights that are equal, in the whole layer or in each channel,
+        stay equal: each is trained by the mean gradient of all of them. Those of a
+        layer also have one scale, or equal weights would differ as integers.
     """
 
-    def __init__(self, num_channel_axes: int, keep_zeros: bool = False):
+    def __init__(
+        self,
+        num_channel_axes: int,
+        keep_zeros: bool = False,
+        sharing: Sharing | None = None,
+    ):
         self.num_channel_axes = num_channel_axes
         self.keep_zeros = keep_zeros
+        self.sharing = sharing
 
     def build(self, tensor_shape: Any, name: str, layer: keras.layers.Layer) -> dict:
-        """Returns nothing: there is nothing to store."""
-        del tensor_shape, name, layer
-        return {}
+        """Returns which weights are equal; `set_sharing` fills it in."""
+        if self.sharing is None:
+            return {}
+        leaders = layer.add_weight(
+            name=f"{name}_leaders",
+            shape=tensor_shape,
+            dtype=tf.int32,
+            initializer="zeros",
+            trainable=False,
+        )
+        return {"leaders": leaders}
+
+    def set_sharing(self, kernel: tf.Variable, weights: dict) -> None:
+        """Makes weights that are equal now stay equal.
+
+        Args:
+          kernel: what is rounded.
+          weights: what `build` returned.
+        """
+        if self.sharing:
+            values = kernel.numpy()
+            weights["leaders"].assign(
+                find_leaders(values, self.num_channel_axes, self.sharing)
+            )
+
+    def shared(self, kernel: Any, weights: dict) -> tf.Tensor:
+        """Returns the kernel with weights that must be equal made so."""
+        kernel = tf.convert_to_tensor(kernel)
+        return _share(kernel, weights["leaders"]) if self.sharing else kernel
 
     @tf.autograph.experimental.do_not_convert
     def __call__(
         self, inputs: tf.Tensor, training: bool, weights: dict, **kwargs: Any
     ) -> tf.Tensor:
         """Returns the kernel, rounded."""
-        del training, weights, kwargs
+        del training, kwargs
         if _frozen.get():
             with tf.init_scope():
                 bound = self._bound(tf.convert_to_tensor(inputs))
@@ -182,6 +219,7 @@ class WeightQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
         kernel = tf.convert_to_tensor(inputs)
         if self.keep_zeros:
             kernel *= tf.cast(tf.not_equal(kernel, 0.0), kernel.dtype)
+        kernel = self.shared(kernel, weights)
         return self._round(kernel, self._bound(tf.stop_gradient(kernel)))
 
     def step(self, kernel: tf.Variable) -> np.ndarray:
@@ -192,6 +230,8 @@ class WeightQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
         """Returns the largest absolute value, of each channel or of all."""
         axes = list(range(kernel.shape.rank - self.num_channel_axes))
         bound = tf.reshape(tf.reduce_max(tf.abs(kernel), axis=axes), [-1])
+        if self.sharing == "layer":
+            bound = tf.fill(tf.shape(bound), tf.reduce_max(bound))
         # A channel of zeros only would divide by nothing.
         return tf.maximum(bound if self.num_channel_axes else bound[0], 1e-9)
 
@@ -212,4 +252,24 @@ class WeightQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
         return {
             "num_channel_axes": self.num_channel_axes,
             "keep_zeros": self.keep_zeros,
+            "sharing": self.sharing,
         }
+
+
+@tf.custom_gradient
+def _share(kernel: tf.Tensor, leaders: tf.Tensor) -> Any:
+    """Gives each weight the value of another one, and all that do so one gradient.
+
+    Args:
+      kernel: of any shape.
+      leaders: of the same shape: places in the flat kernel.
+    """
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
+        groups = tf.reshape(leaders, [-1])
+        means = tf.math.unsorted_segment_mean(
+            tf.reshape(upstream, [-1]), groups, tf.size(leaders)
+        )
+        return tf.gather(means, leaders), None
+
+    return tf.gather(tf.reshape(kernel, [-1]), leaders), gradient

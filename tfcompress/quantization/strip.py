@@ -156,6 +156,21 @@ def _output(wrapper: quantize_wrapper.QuantizeWrapper) -> dict[str, Any]:
     return {}
 
 
+def output_bounds(layer: keras.layers.Layer) -> tuple[float, float] | None:
+    """Returns the smallest and largest output of a layer that rounds; else None.
+
+    Args:
+      layer: of a model that `QuantizationAware` returned.
+    """
+    if isinstance(layer, quantize_layer.QuantizeLayer):
+        low, high = _bounds(layer.quantizer, layer.quantizer_vars)
+        return float(low), float(high)
+    for quantizer in getattr(layer, "_output_quantizers", ()):
+        low, high = _bounds(quantizer, layer._output_quantizer_vars)
+        return float(low), float(high)
+    return None
+
+
 def _scale(quantizer: Any, ranges: Mapping[str, Any]) -> dict[str, Any]:
     low, high = _bounds(quantizer, ranges)
     scale = float(high - low) / _NUM_STEPS

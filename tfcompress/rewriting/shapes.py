@@ -16,6 +16,7 @@ from tfcompress.rewriting.graph import (
     Tensor,
     copy_layer,
 )
+from tfcompress.rewriting.keras_errors import first_line
 
 # Sizes by axis, the batch first; None where they are not known before a call.
 Shape = tuple[int | None, ...]
@@ -61,8 +62,7 @@ def _output_shapes(node: Node) -> list[Shape]:
     try:
         shapes = _flat(layer.compute_output_shape(given if node.is_list else given[0]))
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise _refusal(layer, given, reason) from error
+        raise _refusal(layer, given, first_line(error)) from error
     # Keras finds a window that is larger than the image only when it builds.
     if any(size is not None and size < 1 for shape in shapes for size in shape[1:]):
         raise _refusal(layer, given, "nothing is left of it")

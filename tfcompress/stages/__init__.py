@@ -1,6 +1,7 @@
 """Stages: one compression technique a file, settings and verb together."""
 
 from tfcompress.stages.channel_pruning import ChannelPruning
+from tfcompress.stages.clustering import Clustering
 from tfcompress.stages.layer_pruning import LayerPruning
 from tfcompress.stages.pruning import Pruning
 from tfcompress.stages.quantization_aware import QuantizationAware
@@ -10,6 +11,7 @@ from tfcompress.stages.training import Training
 
 __all__ = [
     "ChannelPruning",
+    "Clustering",
     "LayerPruning",
     "Pruning",
     "QuantizationAware",

@@ -54,10 +54,12 @@ class Target(ABC):
     Attributes:
       whole: cost of the model before anything is removed.
       goal: what it is to come down to.
+      lowest: below that, more was removed than was asked for.
     """
 
     whole: float
     goal: float
+    lowest: float
 
     @abstractmethod
     def choose(self, removable: Removable, choose: Choose, target: float) -> Choice:
@@ -87,6 +89,7 @@ class FractionTarget(Target):
         self._kind, self._cost = kind, FRACTIONS[kind]
         self.whole = self._cost(removable, removable.everything)
         self.goal = fraction * self.whole
+        self.lowest = self.goal - TOLERANCE * self.whole
 
     def choose(self, removable: Removable, choose: Choose, target: float) -> Choice:
         """Returns what to keep."""
@@ -118,7 +121,7 @@ class FileTarget(Target):
     num_candidates = 3
 
     def __init__(self, goal: float, removable: Removable, run: Run) -> None:
-        self.goal = goal
+        self.goal, self.lowest = goal, (1 - TOLERANCE) * goal
         seed = derive_seed(run.seed, "channel_pruning")
         self._images = run.data.calibration(_NUM_IMAGES, seed).images
         self.whole = self._measure_whole(removable.model)

@@ -74,7 +74,9 @@ class LayerPruning(Fit):
     num_images: int = 512
 
     provides: ClassVar[frozenset[str]] = frozenset()
-    destroys: ClassVar[frozenset[str]] = frozenset({"sparsity", "quantization"})
+    destroys: ClassVar[frozenset[str]] = frozenset(
+        {"clusters", "sparsity", "quantization"}
+    )
 
     def __post_init__(self) -> None:
         """Checks every value that can be checked without a model."""
@@ -83,8 +85,7 @@ class LayerPruning(Fit):
             self._refuse("num_blocks", "given, or else a target; not both.")
         for name in ("num_blocks", "num_images"):
             value = getattr(self, name)
-            is_count = isinstance(value, int) and not isinstance(value, bool)
-            if value is not None and not (is_count and value >= 1):
+            if value is not None and value < 1:
                 self._refuse(name, "a whole number of 1 or more.")
         if self.target is not None:
             kind, fraction = next(iter(self.target.items()), ("", 0.0))
@@ -94,8 +95,6 @@ class LayerPruning(Fit):
                     'such as {"macs": 0.8} or {"params": 0.8}: the fraction in (0, 1) '
                     "that is left.",
                 )
-        if self.importance not in ("validation_loss", "feature_change"):
-            self._refuse("importance", "'validation_loss' or 'feature_change'.")
 
     def check(self, model: keras.Model) -> None:
         """Raises InvalidArgumentError or ModelError if there are too few blocks."""

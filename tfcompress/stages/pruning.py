@@ -80,42 +80,30 @@ class Pruning(Fit):
     rewind: str | None = None
 
     provides: ClassVar[frozenset[str]] = frozenset({"sparsity"})
-    destroys: ClassVar[frozenset[str]] = frozenset({"quantization"})
+    destroys: ClassVar[frozenset[str]] = frozenset({"clusters", "quantization"})
 
     def __post_init__(self) -> None:
         """Checks every value that can be checked without a model."""
         super().__post_init__()
         if not 0 < self.final_sparsity < 1:
-            raise InvalidArgumentError(
-                f"Pruning.final_sparsity is {self.final_sparsity}; it is a fraction "
-                "in (0, 1), so write 0.8 for 80 %"
-            )
+            self._refuse("final_sparsity", "in (0, 1), so write 0.8 for 80 %.")
         if not 0 <= self.initial_sparsity < self.final_sparsity:
-            raise InvalidArgumentError(
-                f"Pruning.initial_sparsity is {self.initial_sparsity}; it must be at "
-                f"least 0 and below final_sparsity ({self.final_sparsity})"
-            )
-        if self.schedule not in ("polynomial", "constant"):
-            raise InvalidArgumentError(
-                f"Pruning.schedule is {self.schedule!r}; expected 'polynomial' or "
-                "'constant'"
+            self._refuse(
+                "initial_sparsity",
+                f"at least 0 and below final_sparsity={self.final_sparsity}.",
             )
         if not 0 < self.end_fraction <= 1:
-            raise InvalidArgumentError(
-                f"Pruning.end_fraction is {self.end_fraction}; expected (0, 1]"
+            self._refuse("end_fraction", "in (0, 1].")
+        if self.frequency < 0:
+            self._refuse("frequency", "0 (chosen for you) or more.")
+        if min(self.block_size) < 1:
+            self._refuse("block_size", "at least (1, 1).")
+        zeros, block = self.sparsity_m_by_n or (1, 2)
+        if not 0 < zeros < block:
+            self._refuse(
+                "sparsity_m_by_n",
+                "(zeros, block) with 0 < zeros < block, such as (2, 4).",
             )
-        if self.frequency < 0 or min(self.block_size) < 1:
-            raise InvalidArgumentError(
-                f"Pruning.frequency ({self.frequency}) must be at least 0 and "
-                f"block_size {self.block_size} at least (1, 1)"
-            )
-        if self.sparsity_m_by_n is not None:
-            m, n = self.sparsity_m_by_n
-            if not 0 < m < n:
-                raise InvalidArgumentError(
-                    f"Pruning.sparsity_m_by_n is {self.sparsity_m_by_n}; expected "
-                    "(zeros, block) with 0 < zeros < block, such as (2, 4)"
-                )
         is_gradual = self.schedule == "polynomial" and self.rewind is None
         if is_gradual and (self.early_stopping or self.restore_best_weights):
             raise InvalidArgumentError(

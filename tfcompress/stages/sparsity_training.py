@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -58,20 +57,15 @@ class SparsityTraining(Fit):
     strength: float = 1e-4
 
     provides: ClassVar[frozenset[str]] = frozenset()
-    destroys: ClassVar[frozenset[str]] = frozenset({"sparsity", "quantization"})
+    destroys: ClassVar[frozenset[str]] = frozenset(
+        {"clusters", "sparsity", "quantization"}
+    )
 
     def __post_init__(self) -> None:
         """Checks the values that `Fit` does not know."""
         super().__post_init__()
-        if self.penalty not in _LAYERS:
-            self._refuse("penalty", "'gamma' or 'group'.")
-        strength = self.strength
-        if (
-            isinstance(strength, bool)
-            or not isinstance(strength, int | float)
-            or not (math.isfinite(strength) and strength >= 0)
-        ):
-            self._refuse("strength", "a finite number, 0 or more; 1e-4 is usual.")
+        if self.strength < 0:
+            self._refuse("strength", "0 or more; 1e-4 is usual.")
 
     def check(self, model: keras.Model) -> None:
         """Raises ModelError if the model has nothing that the penalty applies to."""

@@ -56,24 +56,21 @@ class Training(Fit):
     thaw_after: int | None = None
 
     provides: ClassVar[frozenset[str]] = frozenset()
-    destroys: ClassVar[frozenset[str]] = frozenset({"sparsity", "quantization"})
+    destroys: ClassVar[frozenset[str]] = frozenset(
+        {"clusters", "sparsity", "quantization"}
+    )
 
     def __post_init__(self) -> None:
         """Checks the values that `Fit` does not know."""
         super().__post_init__()
-        if self.initial_weights is not None and not (
-            isinstance(self.initial_weights, str) and self.initial_weights
-        ):
+        if self.initial_weights == "":
             self._refuse("initial_weights", "the path of a model file, or a name.")
-        if isinstance(self.freeze, str):
-            self._refuse("freeze", "a tuple of patterns, such as ('block_*',).")
-        object.__setattr__(self, "freeze", tuple(self.freeze))
         thaw = self.thaw_after
         if thaw is None:
             return
         if not self.freeze:
             self._refuse("thaw_after", "None where nothing is frozen; give freeze.")
-        if isinstance(thaw, bool) or not isinstance(thaw, int) or thaw < 1:
+        if thaw < 1:
             self._refuse("thaw_after", "a number of epochs from 1, or None.")
         if thaw >= self.epochs:
             self._refuse(

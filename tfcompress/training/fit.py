@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from typing import NoReturn
 
-from tfcompress.errors import InvalidArgumentError
+from tfcompress.field_types import check_types, refusal
 from tfcompress.training.objectives import Distillation
 from tfcompress.training.schedules import CosineDecay
 
@@ -44,40 +45,21 @@ class Fit:
     objective: Distillation | None = None
 
     def __post_init__(self) -> None:
-        self._check_counts()
+        check_types(self)
+        if self.epochs < 0:
+            self._refuse("epochs", "0 (no training) or more.")
+        if self.batch_size < 1:
+            self._refuse("batch_size", "1 or more.")
         if self.optimizer not in OPTIMIZERS:
-            near = difflib.get_close_matches(str(self.optimizer), OPTIMIZERS, n=1)
+            near = difflib.get_close_matches(self.optimizer, OPTIMIZERS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             self._refuse("optimizer", f"one of {', '.join(OPTIMIZERS)}.{hint}")
-        if not isinstance(self.learning_rate, CosineDecay) and not (
-            _is_number(self.learning_rate) and 0 < self.learning_rate < float("inf")
-        ):
-            self._refuse("learning_rate", "a finite number above 0 or a CosineDecay.")
-        if not (_is_number(self.label_smoothing) and 0 <= self.label_smoothing < 1):
+        if isinstance(self.learning_rate, float | int) and self.learning_rate <= 0:
+            self._refuse("learning_rate", "above 0; 1e-3 is usual.")
+        if not 0 <= self.label_smoothing < 1:
             self._refuse("label_smoothing", "in [0, 1); 0.1 is usual.")
-        if not isinstance(self.restore_best_weights, bool):
-            self._refuse("restore_best_weights", "True or False.")
-        if not isinstance(self.objective, Distillation | None):
-            self._refuse("objective", "a Distillation or None.")
-
-    def _check_counts(self) -> None:
-        if not (_is_integer(self.epochs) and self.epochs >= 0):
-            self._refuse("epochs", "a whole number, 0 (no training) or more.")
-        if not (_is_integer(self.batch_size) and self.batch_size >= 1):
-            self._refuse("batch_size", "a whole number of 1 or more.")
-        patience = self.early_stopping
-        if patience is not None and not (_is_integer(patience) and patience >= 1):
+        if self.early_stopping is not None and self.early_stopping < 1:
             self._refuse("early_stopping", "None or a number of epochs from 1 up.")
 
-    def _refuse(self, name: str, expected: str) -> None:
-        raise InvalidArgumentError(
-            f"{type(self).__name__} {name}={getattr(self, name)!r} must be {expected}"
-        )
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    def _refuse(self, name: str, expected: str) -> NoReturn:
+        raise refusal(self, name, expected)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfcompress.errors import InvalidArgumentError, ModelError
+import tf_keras as keras
+
+from tfcompress.errors import ModelError
+from tfcompress.field_types import check_types, refusal
 
 if TYPE_CHECKING:
     from tfcompress.run import Run
@@ -38,20 +41,19 @@ class Distillation:
       arXiv 1503.02531, section 2.
     """
 
-    teacher: Any
+    teacher: str | Path | keras.Model
     temperature: float = 4.0
     alpha: float = 0.9
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < float("inf"):
-            raise InvalidArgumentError(
-                f"Distillation temperature={self.temperature!r} must be a finite "
-                "number above 0; 2 to 8 is usual."
-            )
+        check_types(self)
+        if self.temperature <= 0:
+            raise refusal(self, "temperature", "above 0; 2 to 8 is usual.")
         if not 0 <= self.alpha <= 1:
-            raise InvalidArgumentError(
-                f"Distillation alpha={self.alpha!r} must be in [0, 1]; 0 learns from "
-                "the labels alone, 1 from the teacher alone."
+            raise refusal(
+                self,
+                "alpha",
+                "in [0, 1]; 0 learns from the labels alone, 1 from the teacher alone.",
             )
 
     def resolve(self, student: Any, run: Run) -> Any:

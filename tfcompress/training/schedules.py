@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tfcompress.errors import InvalidArgumentError
+from tfcompress.field_types import check_types, refusal
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,13 @@ class CosineDecay:
     final_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.initial > 0:
-            raise InvalidArgumentError(
-                f"CosineDecay initial={self.initial!r} must be above 0; try 1e-3."
-            )
-        if not self.warmup_epochs >= 0:
-            raise InvalidArgumentError(
-                f"CosineDecay warmup_epochs={self.warmup_epochs!r} must be 0 or more; "
-                "0 leaves the warm-up out."
-            )
+        check_types(self)
+        if self.initial <= 0:
+            raise refusal(self, "initial", "above 0; try 1e-3.")
+        if self.warmup_epochs < 0:
+            raise refusal(self, "warmup_epochs", "0 (no warm-up) or more.")
         if not 0 <= self.final_fraction <= 1:
-            raise InvalidArgumentError(
-                f"CosineDecay final_fraction={self.final_fraction!r} must be in "
-                "[0, 1]; 0 decays to nothing."
-            )
+            raise refusal(self, "final_fraction", "in [0, 1]; 0 decays to nothing.")
 
     def build(self, epochs: int, steps_per_epoch: int) -> Any:
         """Returns the tf_keras schedule over `epochs * steps_per_epoch` steps."""

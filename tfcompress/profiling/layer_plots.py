@@ -1,4 +1,4 @@
-"""Pictures of channels: how many each layer kept, and what they are worth."""
+"""Pictures of a model layer by layer: channels, what they are worth, int8 errors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from matplotlib.figure import Figure
 
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.profiling.profile import visible_text
+from tfcompress.profiling.quantization_errors import QuantizationErrors
 from tfcompress.profiling.sensitivity import Sensitivity
 
 _ROW_INCHES = 0.24
+_NUM_WORST = 10
+_HIGHEST_DB = 80.0
 
 
 def plot_channels(channels: Mapping[str, Sequence[int]]) -> Figure:
@@ -85,6 +88,36 @@ def plot_sensitivity(sensitivity: Sensitivity) -> Figure:
         f"whole model {highest:.1f}",
         fontsize=8,
     )
+    return figure
+
+
+def plot_quantization_errors(errors: QuantizationErrors) -> Figure:
+    """Draws how far each layer's noise lies below its signal, in int8.
+
+    Args:
+      errors: as `quantization_errors` returns it.
+
+    Returns:
+      A matplotlib figure: a bar for each layer's own rounding, the first layer at the
+      top, and a line for that of all layers up to it, in decibels; shorter is worse.
+    """
+    own, total = (
+        [min(getattr(row, key), _HIGHEST_DB) for row in errors.rows]
+        for key in ("own_sqnr_db", "sqnr_db")
+    )
+    figure, axes = _figure([row.name for row in errors.rows], width=7.0)
+    worst = {row.name for row in errors.worst(_NUM_WORST)}
+    colors = ["#dc2626" if row.name in worst else "#93c5fd" for row in errors.rows]
+    places = range(len(own))
+    axes.barh(places, own, color=colors, label="the layer alone")
+    axes.plot(total, places, ".-", color="#111827", label="all layers up to it")
+    axes.set_xlim(min(0, *own, *total), None)
+    axes.set_xlabel(
+        f"signal to quantization noise in dB, on {errors.num_images} images; "
+        f"red: the worst {len(worst)}"
+    )
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=9)
     return figure
 
 
