@@ -100,5 +100,7 @@ def test_a_function_of_the_users_must_give_a_number_a_channel():
     assert found.tolist() == [3, 0, 1]
     with pytest.raises(InvalidArgumentError, match=r"shape \(\) for layer 'a'; .*\(3,"):
         score_groups(lambda s: 1.0, [layer()], kernels, 3)
+    with pytest.raises(InvalidArgumentError, match="gave <U1 of shape"):
+        score_groups(lambda s: ["a", "b", "c"], [layer()], kernels, 3)
     with pytest.raises(ModelError, match="layer 'a' is infinite"):
         score_groups(lambda s: s.kernel[0] / 0, [layer()], kernels, 3)

@@ -148,6 +148,8 @@ class Row:
         promised = ("load", "diagnose", "prune", "cluster", "qat", "int8")
         if any(self.cells[column] != "ok" for column in promised):
             return False
+        if any(isinstance(self.cells[name], str) for name in ("parity", "spread")):
+            return False
         within = self.network in FLOAT_LAYERS or self.cells["parity"] <= MAX_STEPS
         # Outputs that are the same for all pictures would agree for nothing.
         within = within and self.cells["spread"] >= MIN_SPREAD

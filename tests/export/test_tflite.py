@@ -287,7 +287,8 @@ def test_what_an_int8_model_is_planned_by_is_handed_on(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"operators": "builtin"}, {"preprocessing": "fold"}]
+    "options",
+    [{"operators": "builtin"}, {"preprocessing": "fold"}, {"keep_float": ("conv",)}],
 )
 def test_what_comes_too_late_or_is_for_int8_is_refused(tmp_path, qat_model, options):
     with pytest.raises(InvalidArgumentError, match="comes too late"):

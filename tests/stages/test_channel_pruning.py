@@ -110,13 +110,14 @@ def test_multiples_and_minimum_are_kept(run):
 def test_steps_too_coarse_for_the_target_are_told(run):
     # Of 16 + 16 + 3 channels at most 28 may stay: 8 + 16 + 3 in steps of 8.
     stage = tfc.ChannelPruning(target=0.8, round_to=8, epochs=0, max_removed=0.5)
-    with pytest.warns(UserWarning, match=r"77.1% .* round_to=8") as told:
+    with pytest.warns(UserWarning, match=r"77.1% .*\(round_to=8") as told:
         stage(wide(16), run)
     assert run.facts["below_target"] == str(told[0].message)
     within = tfc.ChannelPruning(target=0.8, **SMALL)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         within(wide(16), run)
+    assert run.facts["below_target"] is None
 
 
 def test_iterations_reach_what_one_step_does(run):

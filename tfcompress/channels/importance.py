@@ -155,13 +155,14 @@ def score_groups(
     total, number = np.zeros(num_groups), np.zeros(num_groups)
     highest = np.full(num_groups, -np.inf)
     for layer in layers:
-        scores = np.asarray(importance(layer), np.float64)
+        scores = np.asarray(importance(layer))
         groups = kernels[layer.name].outputs
-        if scores.shape != groups.shape:
+        if scores.shape != groups.shape or scores.dtype.kind not in "fiub":
             raise InvalidArgumentError(
-                f"importance gave shape {scores.shape} for layer {layer.name!r}; "
-                f"expected one number a channel, {groups.shape}"
+                f"importance gave {scores.dtype} of shape {scores.shape} for layer "
+                f"{layer.name!r}; expected one number a channel, {groups.shape}"
             )
+        scores = scores.astype(np.float64)
         if np.isinf(scores).any():
             raise ModelError(
                 f"the importance of a channel of layer {layer.name!r} is infinite; "

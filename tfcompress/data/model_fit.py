@@ -17,12 +17,18 @@ def check_model_fits(model: Any, data: Dataset) -> None:
 
     Raises:
       InvalidArgumentError: the data is none.
-      ModelError: input or output does not fit; the message says both shapes.
+      ModelError: it is no model, or input or output does not fit; the message says
+        both shapes.
     """
     if not isinstance(data, Dataset):
         raise InvalidArgumentError(
             f"a {type(data).__name__} was given for the data; expected a data set, as "
             "tfc.data.load(name) returns it"
+        )
+    if not hasattr(model, "input_shape"):
+        raise ModelError(
+            f"a {type(model).__name__} was given for the model; expected a Keras "
+            "model: load a file with tfcompress.load_model first"
         )
     takes, gives = model.input_shape, model.output_shape
     name = getattr(model, "name", "model")

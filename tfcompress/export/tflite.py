@@ -21,6 +21,7 @@ from tfcompress.field_types import check_types
 from tfcompress.profiling.tflite_graph import parse_tflite
 from tfcompress.quantization.calibration import Calibration
 from tfcompress.quantization.post_training import quantize_calibrated
+from tfcompress.rewriting.check import check_tf_keras
 from tfcompress.storage import file_path, write_bytes
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 Quantization = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
 # Fields that say how an int8 model is planned, as those of `QuantizationAware` do.
-_OF_PLAN = ("preprocessing", "operators")
+_OF_PLAN = ("keep_float", "preprocessing", "operators")
 _INT8_ONLY = ("port_type", *_OF_PLAN)
 _QAT_LAYERS = frozenset({"QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2"})
 
@@ -86,8 +87,8 @@ class Export:
                 "a model that goes through QuantizationAware fits int8 only; export "
                 f"{self.quantization} from the model before that stage"
             )
-        for name in _OF_PLAN:
-            if getattr(self, name) != getattr(Export, name):
+        for name in ("calibration", *_OF_PLAN):
+            if getattr(self, name) != getattr(Export(), name):
                 raise InvalidArgumentError(
                     f"Export {name}={getattr(self, name)!r} comes too late for a model "
                     f"that goes through QuantizationAware; give {name} to that stage"
@@ -181,11 +182,7 @@ def export_tflite(
 
 def _check_model(model: keras.Model) -> bool:
     """Returns whether the model carries QAT's ranges."""
-    if not isinstance(model, keras.Model):
-        raise ModelError(
-            f"cannot export a {type(model).__name__}; expected a tf_keras model, "
-            "convert it with tfcompress.load_model first"
-        )
+    check_tf_keras(model)
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or None in shape[1:]:
         raise ModelError(
@@ -230,7 +227,8 @@ def _check_audit(audit: Audit, export: Export, model: keras.Model) -> None:
     raise FloatOpError(
         f"{export.quantization} export of {model.name!r} left float operators: "
         f"{', '.join(left[:4])}{more}; replace these layers by ones that TFLite can "
-        "quantize, name them in keep_float, or export dynamic"
+        "quantize, name them in the keep_float of whoever quantized it, or export "
+        "dynamic"
     )
 
 

@@ -37,10 +37,11 @@ def entries_of(config: Any) -> list[dict[str, Any]]:
 
 def _name_the_nameless(entries: list[dict[str, Any]]) -> None:
     """Gives a name, as Keras does, to a user's layer whose config has none."""
-    taken = {entry["config"].get("name") for entry in entries if _has_dict(entry)}
-    taken |= {entry.get("name") for entry in entries}
-    for entry in entries:
-        if not _has_dict(entry) or entry["config"].get("name") or entry.get("name"):
+    places = [entry for entry in entries if isinstance(entry["config"], dict)]
+    taken = {str(place.get("name")) for e in places for place in (e, e["config"])}
+    for entry in places:
+        is_users = isinstance(entry.get("registered_name"), str)
+        if not is_users or entry["config"].get("name") or entry.get("name"):
             continue
         base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", entry["class_name"]).lower()
         name, number = base, 0
@@ -49,10 +50,6 @@ def _name_the_nameless(entries: list[dict[str, Any]]) -> None:
             name = f"{base}_{number}"
         taken.add(name)
         entry["config"]["name"] = name
-
-
-def _has_dict(entry: dict[str, Any]) -> bool:
-    return isinstance(entry["config"], dict)
 
 
 def is_model(entry: dict[str, Any]) -> bool:
@@ -72,7 +69,10 @@ def name_of(entry: dict[str, Any]) -> str:
     if isinstance(config, list) and name is None:
         return "sequential"
     if not isinstance(name, str) or not name:
-        raise ModelError(f"a {entry['class_name']} in it has no name")
+        raise ModelError(
+            f"a {entry['class_name']} in it has no name; save it as .keras, or load "
+            "the live model"
+        )
     return name
 
 

@@ -46,7 +46,8 @@ def check_arguments(
         raise InvalidArgumentError(
             f"num_classes is {num_classes!r}: expected a whole number of at least 2"
         )
-    if not isinstance(alpha, (int, float)) or not 0 < alpha < math.inf:
+    is_number = isinstance(alpha, (int, float)) and not isinstance(alpha, bool)
+    if not is_number or not 0 < alpha < math.inf:
         raise InvalidArgumentError(
             f"alpha is {alpha!r}: expected a number above 0, such as 0.25, 0.5 or 1.0"
         )

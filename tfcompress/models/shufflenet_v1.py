@@ -61,7 +61,7 @@ def shufflenet_v1(
       Zhang et al., "ShuffleNet" (arXiv:1707.01083), table 1 and figure 2.
     """
     input_shape = arguments.check_arguments(input_shape, num_classes, alpha, dropout)
-    if groups not in _FILTERS:
+    if groups not in _FILTERS or isinstance(groups, bool):
         raise InvalidArgumentError(
             f"groups is {groups!r}: expected one of {', '.join(map(str, _FILTERS))}, "
             "for which the paper gives the channels"

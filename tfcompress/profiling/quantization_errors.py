@@ -27,6 +27,7 @@ from tfcompress.loading.live import is_quantized
 from tfcompress.profiling.profile import visible_text
 from tfcompress.quantization.quantizers import FixedRangeQuantizer
 from tfcompress.quantization.strip import output_bounds
+from tfcompress.rewriting.check import check_tf_keras
 from tfcompress.rewriting.forward import call_layer, forward
 from tfcompress.rewriting.graph import Graph, Node
 
@@ -163,6 +164,7 @@ def quantization_errors(
         raise InvalidArgumentError(
             f"quantization_errors num_images={num_images}; expected 1 or more"
         )
+    check_tf_keras(model)
     if not is_quantized(model.layers):
         raise ModelError(
             f"{model.name!r} is not quantized; expected the model that its "

@@ -19,6 +19,7 @@ from tfcompress.profiling.quantization_errors import call_in_float
 from tfcompress.quantization.calibration import Calibration
 from tfcompress.quantization.post_training import quantize_calibrated
 from tfcompress.quantization.strip import output_bounds
+from tfcompress.rewriting.check import check_tf_keras
 from tfcompress.rewriting.forward import call_layer, forward
 from tfcompress.rewriting.graph import Graph, Node
 
@@ -118,6 +119,7 @@ def quantization_sensitivity(
         raise InvalidArgumentError(
             f"quantization_sensitivity num_images={num_images}; expected 1 or more"
         )
+    check_tf_keras(model)
     check_model_fits(model, data)
     calibration = calibration or Calibration()
     shown = data.calibration(calibration.num_images, seed).images

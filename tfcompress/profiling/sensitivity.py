@@ -17,6 +17,7 @@ from tfcompress.channels.removal import Removable
 from tfcompress.data.calibration import class_balanced_indices
 from tfcompress.data.model_fit import check_model_fits
 from tfcompress.errors import InvalidArgumentError, ModelError
+from tfcompress.rewriting.check import check_tf_keras
 from tfcompress.rewriting.forward import call_layer, forward
 from tfcompress.rewriting.graph import Node
 from tfcompress.run import derive_seed
@@ -108,6 +109,7 @@ def channel_sensitivity(
       Li et al., Pruning Filters for Efficient ConvNets, arXiv:1608.08710, section 3.2.
     """
     _check(ratios, importance)
+    check_tf_keras(model)
     check_model_fits(model, data)
     removable = Removable(model)
     if not removable.families:

@@ -16,6 +16,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfcompress.errors import ModelError
+from tfcompress.rewriting.check import check_tf_keras
 
 
 @dataclass(eq=False)
@@ -103,8 +104,10 @@ class Graph:
         """Returns the graph of a canonical model; the model stays as it is.
 
         Raises:
-          ModelError: a layer is called otherwise than with one tensor or one list.
+          ModelError: it is no tf_keras model, or a layer is called otherwise than with
+            one tensor or one list.
         """
+        check_tf_keras(model)
         graph = cls(model.name)
         specs: dict[int, LayerSpec] = {}
         made: dict[tuple[int, int], Node] = {}

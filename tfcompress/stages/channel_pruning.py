@@ -169,18 +169,25 @@ class ChannelPruning(Fit):
             if self.epochs:
                 train(pruned, run, self)
         self._note(model, pruned, run)
-        if reached < target.lowest:
-            below = (
-                f"channel pruning went down to {target.text(reached)}, further than "
-                f"to {target.text(target.goal)}: no multiples of round_to="
-                f"{self.round_to} come nearer; set a smaller one"
-            )
-            run.note(below_target=below)
-            warnings.warn(below, stacklevel=2)
-        if kind in MEASURED:
-            costs = {"target": value, "before": target.whole, "reached": reached}
-            run.note(**{kind: costs})
+        run.note(below_target=self._below_target(target, reached))
+        if run.facts["below_target"]:
+            warnings.warn(run.facts["below_target"], stacklevel=2)
+        costs = {"target": value, "before": target.whole, "reached": reached}
+        # A run that is used again forgets the target of the time before.
+        run.note(**{name: costs if name == kind else None for name in MEASURED})
         return pruned
+
+    def _below_target(self, target: Target, reached: float) -> str | None:
+        """Returns a warning if more went than was asked for."""
+        if reached >= target.lowest:
+            return None
+        mend = "set a smaller one" if self.round_to > 1 else "ignore some layers"
+        return (
+            f"channel pruning went down to {target.text(reached)}, further than to "
+            f"{target.text(target.goal)}: in this order of importance, no step of what "
+            f"goes at once (round_to={self.round_to}, parts of grouped convolutions) "
+            f"lands nearer; {mend}"
+        )
 
     def _check_data(self, model: keras.Model, run: Run) -> None:
         """Raises ModelError unless the model takes what it will be given."""

@@ -12,6 +12,7 @@ import tf_keras as keras
 from tfcompress.channels.kernels import DEPTHWISE, TRANSPOSED
 from tfcompress.channels.removal import Removable
 from tfcompress.errors import ModelError
+from tfcompress.rewriting.check import check_tf_keras
 from tfcompress.run import Run
 from tfcompress.stages.stage import clone_model
 from tfcompress.training.fit import Fit
@@ -69,6 +70,7 @@ class SparsityTraining(Fit):
 
     def check(self, model: keras.Model) -> None:
         """Raises ModelError if the model has nothing that the penalty applies to."""
+        check_tf_keras(model)
         if not _LAYERS[self.penalty](model):
             raise ModelError(
                 f"model {model.name!r} has {_MISSING[self.penalty]}, so "

@@ -11,6 +11,7 @@ import tf_keras as keras
 
 from tfcompress.errors import InvalidArgumentError, ModelError, RecipeError
 from tfcompress.loading.live import is_quantized
+from tfcompress.rewriting.check import check_tf_keras
 from tfcompress.run import Run
 
 
@@ -64,7 +65,8 @@ def check_order(stages: Sequence[Stage]) -> None:
 
 
 def check_not_quantized(model: keras.Model) -> None:
-    """Raises ModelError if the model went through QuantizationAware."""
+    """Raises ModelError if the model went through QuantizationAware, or is none."""
+    check_tf_keras(model)
     if is_quantized(model.layers):
         raise ModelError(
             f"model {model.name!r} is quantized already; put QuantizationAware last, "
@@ -103,9 +105,11 @@ def select_layers(
       exclude: patterns of layers to leave out.
 
     Raises:
+      ModelError: it is no tf_keras model.
       InvalidArgumentError: a pattern matches no layer, or names only layers that the
         technique cannot take.
     """
+    check_tf_keras(model)
     names = [layer.name for layer in model.layers]
     suitable = [layer.name for layer in model.layers if suits(layer)]
     chosen: set[str] = set()
