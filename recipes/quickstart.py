@@ -2,8 +2,8 @@
 
 Data: 5,000 + 2,000 images of Fashion-MNIST that come with the package.
 Command: `tfcompress run recipes/quickstart.py`, or this file as a script.
-Measured: 4 min on 2 cores; top-1 82.65% in float32, 82.15% in int8; 223,334 bytes by
-  gzip, 9.0x smaller; more in recipes/README.md.
+Measured: 7 min on 2 cores; top-1 82.65% in float32, 82.30% in int8; 224,421 bytes by
+  gzip, 8.9x smaller; more in recipes/README.md.
 """
 
 import tfcompress as tfc
