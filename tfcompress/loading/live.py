@@ -79,6 +79,11 @@ def _keep_names(config: Any, model: Any) -> None:
     """Writes names of layers into a config where a user's class left them out."""
     entries = [e for e in config["layers"] if e["class_name"] != "InputLayer"]
     layers = [x for x in model.layers if type(x).__name__ != "InputLayer"]
+    if type(model).__name__ != "Sequential":
+        # Entries of a Functional have names; constants of it have entries only.
+        named = {layer.name: layer for layer in layers}
+        entries = [entry for entry in entries if entry.get("name") in named]
+        layers = [named[entry["name"]] for entry in entries]
     for entry, layer in zip(entries, layers, strict=True):
         entry["config"].setdefault("name", layer.name)
         if hasattr(layer, "layers") and "layers" in entry["config"]:
