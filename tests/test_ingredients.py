@@ -31,6 +31,8 @@ def test_models_that_stages_name_are_known_or_files():
         tfc.QuantizationAware(objective=tfc.Distillation("first")),
     )
     assert named_models(stages) == ["b.keras", "first", "first"]
+    several = tfc.Training(objective=tfc.Distillation(("first", "b.keras")))
+    assert named_models([several]) == ["first", "b.keras"]
     check_named_models(stages, ["first"])
     with pytest.raises(RecipeError, match=r"Training names 'first', but .* none"):
         check_named_models(stages, [])

@@ -169,6 +169,23 @@ def test_digest_leaves_out_what_the_artifact_does_not_depend_on():
     assert same.digest == first.digest
 
 
+def test_losses_of_several_teachers_survive_json_and_overrides():
+    losses = (
+        (tfc.LogitDistillation(temperature=2.0), 0.9),
+        (tfc.DecoupledDistillation(), tfc.CosineDecay(1.0)),
+    )
+    resnet = tfc.Teacher(model=tfc.Architecture("resnet8"), stages=(T,))
+    teachers = {"first": resnet, "second": resnet}
+    objective = tfc.Distillation({"first": 2.0, "second": 1.0}, losses=losses)
+    original = recipe(teachers=teachers, stages=(tfc.Training(objective=objective),))
+    assert tfc.Recipe.from_dict(json.loads(json.dumps(original.to_dict()))) == original
+    changed = original.override("stages.0.objective.losses.0.1", "0.5")
+    assert changed.stages[0].objective.losses[0] == (losses[0][0], 0.5)
+    assert changed.digest != original.digest
+    with pytest.raises(RecipeError, match="second"):
+        recipe(teachers={"first": resnet}, stages=original.stages)
+
+
 def test_digest_counts_a_teacher_file(tmp_path):
     file = tmp_path / "teacher.keras"
     stages = (tfc.Training(objective=tfc.Distillation(str(file))),)

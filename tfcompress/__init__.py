@@ -53,26 +53,48 @@ if TYPE_CHECKING:
         SparsityTraining,
         Training,
     )
+    from tfcompress.training.distillation import (
+        AttentionTransfer,
+        CorrelationCongruence,
+        DecoupledDistillation,
+        FeatureDistillation,
+        FlowDistillation,
+        LogitDistillation,
+        LogitMatching,
+        PearsonDistillation,
+        RelationalDistillation,
+        SimilarityPreserving,
+    )
     from tfcompress.training.objectives import Distillation
     from tfcompress.training.progress import Progress
     from tfcompress.training.schedules import CosineDecay
 
 __all__ = [
     "Architecture",
+    "AttentionTransfer",
     "Augmentation",
     "Calibration",
     "ChannelPruning",
     "Clustering",
+    "CorrelationCongruence",
     "CosineDecay",
     "Data",
+    "DecoupledDistillation",
     "Distillation",
     "Export",
+    "FeatureDistillation",
+    "FlowDistillation",
     "LayerPruning",
+    "LogitDistillation",
+    "LogitMatching",
+    "PearsonDistillation",
     "Progress",
     "Pruning",
     "QuantizationAware",
     "Recipe",
+    "RelationalDistillation",
     "Run",
+    "SimilarityPreserving",
     "SparsityTraining",
     "Teacher",
     "TfcompressError",
@@ -130,6 +152,12 @@ _HOMES = {
     "tfcompress.stages": (
         *("ChannelPruning", "Clustering", "LayerPruning", "Pruning"),
         *("QuantizationAware", "SparsityTraining", "Training"),
+    ),
+    "tfcompress.training.distillation": (
+        *("AttentionTransfer", "CorrelationCongruence", "DecoupledDistillation"),
+        *("FeatureDistillation", "FlowDistillation", "LogitDistillation"),
+        *("LogitMatching", "PearsonDistillation", "RelationalDistillation"),
+        "SimilarityPreserving",
     ),
     "tfcompress.training.objectives": ("Distillation",),
     "tfcompress.training.progress": ("Progress",),

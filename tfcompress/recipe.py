@@ -36,6 +36,7 @@ from tfcompress.stages import (
     Training,
     check_order,
 )
+from tfcompress.training.distillation import LOSSES
 from tfcompress.training.objectives import Distillation
 from tfcompress.training.schedules import CosineDecay
 
@@ -211,6 +212,7 @@ _PARTS = {
         SparsityTraining,
         Teacher,
         Training,
+        *LOSSES,
     )
 }
 

@@ -22,6 +22,7 @@ from tfcompress.quantization.apply import fake_quantize
 from tfcompress.quantization.calibration import calibrate
 from tfcompress.stages.pruning import Pruning
 from tfcompress.stages.stage import clone_model, select_layers
+from tfcompress.training.distillation import LogitDistillation
 from tfcompress.training.distiller import Distiller
 
 LIMITS = {"plain again": 1.05, "pruning": 1.1, "QAT": 1.5}
@@ -53,7 +54,9 @@ def candidates(data, batch_size):
         "pruning": compiled(pruned),
         "QAT": compiled(quantized),
         "distillation, online ResNet-8": compiled(
-            Distiller(clone_model(model), teacher, 4.0, 0.7)
+            Distiller(
+                clone_model(model), teacher, ((LogitDistillation(4.0), 0.7),), 0.3
+            )
         ),
     }
 

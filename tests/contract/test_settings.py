@@ -11,14 +11,21 @@ import tiny
 import tfcompress as tfc
 
 DATA = tfc.Data("fashion_mnist_small")
+LAYERS = {"student_layer": "a", "teacher_layer": "b"}
 # What is needed to make those that cannot be made of nothing.
 NEEDED = {
     "Architecture": {"name": "resnet8"},
+    "AttentionTransfer": LAYERS,
+    "CorrelationCongruence": LAYERS,
     "Data": {"name": "fashion_mnist_small"},
     "Distillation": {"teacher": "a"},
+    "FeatureDistillation": LAYERS,
+    "FlowDistillation": {"student_layers": ("a", "b"), "teacher_layers": ("c", "d")},
     "LayerPruning": {"num_blocks": 1},
     "Recipe": {"data": DATA, "model": "a.keras", "stages": ()},
+    "RelationalDistillation": LAYERS,
     "Run": {"data": tiny.data()},
+    "SimilarityPreserving": LAYERS,
     "Teacher": {"model": "a.keras"},
 }
 VALUES = (

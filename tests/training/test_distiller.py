@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras as keras
 
+from tfcompress.errors import ModelError
+from tfcompress.training.distillation import (
+    AttentionTransfer,
+    FeatureDistillation,
+    LogitDistillation,
+    LogitMatching,
+)
+from tfcompress.training.distillation.response import logit_distillation
 from tfcompress.training.distiller import Distiller
 from tfcompress.training.optimizer import cross_entropy
 
@@ -41,6 +50,11 @@ def expected(temperature):
     return ce, kl, ce_gradient, kl_gradient
 
 
+def classic(temperature=4.0, alpha=0.9):
+    losses = ((LogitDistillation(temperature), alpha),)
+    return {"losses": losses, "hard_weight": 1 - alpha}
+
+
 def compiled(student, teacher, rate=0.5, **options):
     distiller = Distiller(student, teacher, **options)
     distiller.compile(
@@ -54,11 +68,11 @@ def compiled(student, teacher, rate=0.5, **options):
 @pytest.mark.parametrize("alpha", [0.0, 0.7, 1.0])
 def test_one_step_by_arithmetic(alpha):
     student, teacher = linear(STUDENT, "student"), linear(TEACHER, "teacher")
-    distiller = compiled(student, teacher, temperature=3.0, alpha=alpha)
+    distiller = compiled(student, teacher, **classic(3.0, alpha))
     logs = distiller.fit(IMAGES, LABELS, verbose=0).history
     ce, kl, ce_gradient, kl_gradient = expected(3.0)
     assert logs["student_loss"] == pytest.approx([ce], rel=1e-5)
-    assert logs["distillation_loss"] == pytest.approx([kl], rel=1e-5)
+    assert logs["logit_distillation"] == pytest.approx([kl], rel=1e-5)
     assert logs["loss"] == pytest.approx([alpha * kl + (1 - alpha) * ce], rel=1e-5)
     step = alpha * kl_gradient + (1 - alpha) * ce_gradient
     np.testing.assert_allclose(
@@ -82,7 +96,9 @@ def test_evaluates_the_student_alone():
 
 def test_regularization_counts_once_whatever_alpha():
     student = linear(STUDENT, "student", kernel_regularizer=keras.regularizers.L2(0.01))
-    distiller = compiled(student, linear(TEACHER, "teacher"), rate=0.0, alpha=0.25)
+    distiller = compiled(
+        student, linear(TEACHER, "teacher"), rate=0.0, **classic(4.0, 0.25)
+    )
     logs = distiller.fit(
         IMAGES, LABELS, validation_data=(IMAGES, LABELS), verbose=0
     ).history
@@ -106,7 +122,7 @@ def test_teacher_is_frozen_and_in_inference_mode():
     before = teacher.get_weights()
     teacher_logits = teacher.predict(IMAGES, verbose=0)
     student = linear(STUDENT, "student")
-    distiller = compiled(student, teacher, rate=0.0, temperature=1.0, alpha=1.0)
+    distiller = compiled(student, teacher, rate=0.0, **classic(1.0, 1.0))
     logs = distiller.fit(IMAGES, LABELS, verbose=0).history
 
     q, p = softmax(teacher_logits), softmax(IMAGES @ np.array(STUDENT))
@@ -118,14 +134,242 @@ def test_teacher_is_frozen_and_in_inference_mode():
     assert len(distiller.trainable_weights) == 1
 
 
-def test_config_round_trip():
-    distiller = Distiller(
-        linear(STUDENT, "student"), linear(TEACHER, "teacher"), temperature=2, alpha=0.3
+def convolutional(channels, seed, name, side=6):
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    image = keras.Input((side, side, 1), name="image")
+    x = layers.Conv2D(channels, 3, name="conv")(image)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.ReLU(name="relu")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(image, layers.Dense(3, name="logits")(x), name=name)
+
+
+def pictures(num=24, side=6):
+    random = np.random.default_rng(0)
+    images = random.normal(size=(num, side, side, 1)).astype(np.float32)
+    return images, np.arange(num) % 3
+
+
+class OldDistiller(keras.Model):
+    """The one objective there was before others could be chosen, as it was written."""
+
+    def __init__(self, student, teacher, temperature, alpha):
+        super().__init__()
+        self.student, self.teacher = student, teacher
+        self.temperature, self.alpha = temperature, alpha
+
+    def train_step(self, data):
+        images, labels = data
+        teacher_logits = self.teacher(images, training=False)
+        with tf.GradientTape() as tape:
+            logits = self.student(images, training=True)
+            student_loss = self.compiled_loss(labels, logits)
+            distillation_loss = tf.reduce_mean(
+                logit_distillation(teacher_logits, logits, self.temperature)
+            )
+            loss = (
+                self.alpha * distillation_loss
+                + (1.0 - self.alpha) * student_loss
+                + tf.add_n([*self.student.losses, tf.zeros([])])
+            )
+        self.optimizer.minimize(loss, self.student.trainable_variables, tape=tape)
+        return {"loss": loss}
+
+
+def test_plain_distillation_is_bit_by_bit_what_it_was():
+    teacher = convolutional(6, 1, "teacher")
+    results = []
+    for make in (
+        lambda student: OldDistiller(student, teacher, 3.0, 0.7),
+        lambda student: Distiller(student, teacher, **classic(3.0, 0.7)),
+    ):
+        student = convolutional(4, 0, "student")
+        distiller = make(student)
+        distiller.compile(keras.optimizers.Adam(0.01), cross_entropy())
+        distiller.fit(*pictures(), batch_size=8, epochs=3, shuffle=False, verbose=0)
+        results.append(student.get_weights())
+    for old, new in zip(*results, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_step_with_a_projection_by_arithmetic():
+    student, teacher = linear(STUDENT, "student"), linear(TEACHER, "teacher")
+    losses = ((FeatureDistillation("logits", "logits"), 2.0), (LogitMatching(), 0.5))
+    distiller = compiled(student, teacher, losses=losses, hard_weight=0.0)
+    ((projection,), ()) = (by_name.values() for by_name in distiller.projections)
+    before = projection.get_weights()[0].astype(np.float64)
+    logs = distiller.fit(IMAGES, LABELS, verbose=0).history
+
+    s, t = IMAGES @ np.array(STUDENT), IMAGES @ np.array(TEACHER)
+    hint, match = s @ before - t, s - t
+    assert logs["feature_distillation_logits"] == pytest.approx(
+        [np.square(hint).mean()], rel=1e-5
     )
+    assert logs["logit_matching"] == pytest.approx([np.square(match).mean()], rel=1e-5)
+    total = 2 * np.square(hint).mean() + 0.5 * np.square(match).mean()
+    assert logs["loss"] == pytest.approx([total], rel=1e-5)
+    # The mean of squares of 6 elements.
+    to_logits = 2.0 * hint @ before.T / 3 + 0.5 * match / 3
+    np.testing.assert_allclose(
+        student.get_weights()[0],
+        np.array(STUDENT) - 0.5 * IMAGES.T @ to_logits,
+        atol=1e-5,
+    )
+    np.testing.assert_allclose(
+        projection.get_weights()[0], before - 0.5 * 2.0 * s.T @ hint / 3, atol=1e-5
+    )
+
+
+@keras.saving.register_keras_serializable("tests")
+class CountCalls(keras.layers.Layer):
+    """Counts the passes through it, those of a traced step too."""
+
+    def build(self, shape):
+        self.calls = self.add_weight(name="calls", dtype="int32", trainable=False)
+
+    def call(self, inputs):
+        self.calls.assign_add(1)
+        return inputs
+
+
+def test_each_model_is_called_once_a_step():
+    models, counters = [], []
+    for name in ("student", "teacher"):
+        plain = convolutional(4, 0, name)
+        counters.append(CountCalls(name="count"))
+        logits = counters[-1](plain.output)
+        models.append(keras.Model(plain.input, logits, name=name))
+    losses = (
+        (LogitDistillation(), 1.0),
+        (FeatureDistillation("relu", "conv"), 1.0),
+        (FeatureDistillation("pool", "pool"), 1.0),
+        (AttentionTransfer("relu", "relu"), 1.0),
+    )
+    distiller = compiled(*models, losses=losses)
+    distiller.fit(*pictures(), batch_size=8, epochs=2, verbose=0)
+    assert [int(counter.calls) for counter in counters] == [6, 6]
+
+
+def test_names_of_curves_and_that_they_start_anew_each_epoch():
+    losses = (
+        (FeatureDistillation("relu", "conv"), 1.0),
+        (FeatureDistillation("relu", "relu"), 0.0),
+    )
+    distiller = compiled(
+        convolutional(4, 0, "student"),
+        convolutional(4, 1, "teacher"),
+        rate=0.0,
+        losses=losses,
+    )
+    images, labels = pictures(8)
+    logs = distiller.fit(images, labels, epochs=2, batch_size=8, verbose=0).history
+    assert set(logs) == {
+        *("loss", "accuracy", "student_loss"),
+        *("feature_distillation_relu", "feature_distillation_relu_2"),
+    }
+    for name in ("loss", "feature_distillation_relu"):
+        # BatchNormalization takes the batch's statistics: nothing else changes.
+        assert logs[name][0] == logs[name][1] > 0
+
+
+def test_weights_may_follow_the_step():
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([0], [2.0, 5.0])
+    student, teacher = linear(STUDENT, "student"), linear(TEACHER, "teacher")
+    losses = ((LogitMatching(), schedule),)
+    distiller = compiled(student, teacher, 0.0, losses=losses, hard_weight=schedule)
+    logs = distiller.fit(IMAGES, LABELS, epochs=2, verbose=0).history
+    one = logs["logit_matching"][0] + logs["student_loss"][0]
+    assert logs["loss"] == pytest.approx([2 * one, 5 * one], rel=1e-5)
+
+
+def test_projections_start_from_the_seed():
+    def weights(seed):
+        losses = 2 * ((FeatureDistillation("conv", "relu"), 1.0),)
+        models = convolutional(4, 0, "student"), convolutional(5, 1, "teacher")
+        distiller = Distiller(*models, losses, seed=seed)
+        return [by_name["conv"].get_weights()[0] for by_name in distiller.projections]
+
+    (first, second), again, other = weights(0), weights(0), weights(1)
+    assert first.shape == (4, 5)
+    np.testing.assert_array_equal(first, again[0])
+    assert np.abs(first - second).min() > 0
+    assert np.abs(first - other[0]).min() > 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (
+            FeatureDistillation("rely", "conv"),
+            r"student 'student' has no layer 'rely' .* Did you mean 'relu'\?",
+        ),
+        (
+            FeatureDistillation("relu", "block_7"),
+            r"teacher 'teacher' has no layer 'block_7' .* It has \['image', 'conv'",
+        ),
+        (
+            FeatureDistillation("relu", "pool"),
+            r"'relu' \(None, 4, 4, 4\) with the teacher's 'pool' \(None, 5\)",
+        ),
+    ],
+)
+def test_layers_that_cannot_be_compared(loss, message):
+    models = convolutional(4, 0, "student"), convolutional(5, 1, "teacher")
+    with pytest.raises(ModelError, match=message) as error:
+        Distiller(*models, ((loss, 1.0),))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "adamw", "rmsprop", "sgd"])
+def test_compiles_with_any_optimizer(optimizer):
+    student, teacher = linear(STUDENT, "student"), linear(TEACHER, "teacher")
+    losses = ((FeatureDistillation("logits", "logits"), 1.0),)
+    distiller = Distiller(student, teacher, losses)
+    distiller.compile(optimizer, cross_entropy())
+    projection = distiller.projections[0]["logits"].get_weights()[0]
+    distiller.fit(IMAGES, LABELS, verbose=0)
+    assert np.abs(student.get_weights()[0] - STUDENT).max() > 1e-6
+    after = distiller.projections[0]["logits"].get_weights()[0]
+    assert np.abs(after - projection).max() > 1e-6
+
+
+def test_half_precision():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        models = convolutional(4, 0, "student"), convolutional(5, 1, "teacher")
+        losses = (
+            (LogitDistillation(), 1.0),
+            (FeatureDistillation("relu", "relu"), 1.0),
+        )
+        distiller = compiled(*models, rate=0.01, losses=losses)
+        logs = distiller.fit(*pictures(8), epochs=3, verbose=0).history
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert models[0].output.dtype == "float16"
+    assert np.isfinite(logs["loss"]).all()
+    assert logs["loss"][2] < logs["loss"][0]
+
+
+def test_config_round_trip():
+    schedule = keras.optimizers.schedules.CosineDecay(2.0, 10)
+    losses = (
+        (LogitDistillation(2.0), 0.3),
+        (FeatureDistillation("relu", "conv"), schedule),
+    )
+    models = convolutional(4, 0, "student"), convolutional(5, 1, "teacher")
+    distiller = Distiller(*models, losses, hard_weight=0.7, seed=3)
     copy = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(distiller)
     )
     assert isinstance(copy, Distiller)
-    assert (copy.temperature, copy.alpha) == (2, 0.3)
+    assert [loss for loss, _ in copy.terms] == [loss for loss, _ in losses]
+    assert copy.terms[0][1] == 0.3
+    assert copy.terms[1][1].get_config() == schedule.get_config()
+    assert (copy.hard_weight, copy.seed) == (0.7, 3)
     assert copy.student.name == "student"
     assert copy.teacher.output_shape == (None, 3)
+    np.testing.assert_array_equal(
+        copy.projections[1]["relu"].get_weights()[0],
+        distiller.projections[1]["relu"].get_weights()[0],
+    )

@@ -17,6 +17,11 @@ from tfcompress.errors import (
     TrainingError,
 )
 from tfcompress.run import Run
+from tfcompress.training.distillation import (
+    FeatureDistillation,
+    LogitDistillation,
+    LogitMatching,
+)
 from tfcompress.training.fit import Fit
 from tfcompress.training.loop import train
 from tfcompress.training.objectives import Distillation
@@ -182,6 +187,55 @@ def test_interrupted_ends_as_uninterrupted(tmp_path, make, distilled):
     assert history.seconds == sum(history.epoch_seconds) > max(history.epoch_seconds)
     assert not any("second" in name for name in history.epochs[0])
     assert_same(resumed.get_weights(), whole.get_weights())
+
+
+def with_features(**options):
+    """Compares layers through a projection, with weights that change by the step."""
+    losses = (
+        (LogitDistillation(), CosineDecay(0.9, warmup_epochs=0.5)),
+        (FeatureDistillation("relu", "norm"), 0.5),
+    )
+    objective = Distillation(make_model(7, "teacher"), losses=losses)
+    return Fit(epochs=3, batch_size=16, objective=objective, **options)
+
+
+def test_interrupted_with_a_projection_ends_as_uninterrupted(tmp_path):
+    fit = with_features(restore_best_weights=True)
+    whole, resumed = pruned(make_model()), pruned(make_model())
+    update = tfmot.sparsity.keras.UpdatePruningStep
+    expected = train(whole, make_run(tmp_path / "a"), fit, [update()])
+    with pytest.raises(KeyboardInterrupt):
+        stopped = pruned(make_model())
+        train(stopped, make_run(tmp_path / "b"), fit, [update(), StopAt(1)])
+    counter = CountEpochs()
+    history = train(resumed, make_run(tmp_path / "b"), fit, [update(), counter])
+    assert counter.epochs == [1, 2]
+    assert history == expected
+    assert_same(resumed.get_weights(), whole.get_weights())
+    first, *_, last = (epoch["feature_distillation_relu"] for epoch in history.epochs)
+    assert last < first
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [((LogitMatching(), 0.9),), ((LogitDistillation(), 0.5),)],
+)
+def test_checkpoint_of_other_losses_is_not_used(tmp_path, losses):
+    teacher = make_model(7, "teacher")
+    fit = Fit(batch_size=16, objective=Distillation(teacher))
+    train(make_model(), make_run(tmp_path), fit)
+    other = Fit(batch_size=16, objective=Distillation(teacher, losses=losses))
+    counter = CountEpochs()
+    train(make_model(), make_run(tmp_path), other, [counter])
+    assert counter.epochs == [0]
+
+
+def test_layer_that_does_not_exist_is_refused_before_anything_is_written(tmp_path):
+    losses = ((FeatureDistillation("relu", "conf"), 1.0),)
+    objective = Distillation(make_model(7, "teacher"), losses=losses)
+    with pytest.raises(ModelError, match=r"no layer 'conf' .* Did you mean 'conv'\?"):
+        train(make_model(), make_run(tmp_path), Fit(objective=objective))
+    assert not any(tmp_path.iterdir())
 
 
 def test_pruning_under_distillation_reaches_its_sparsity(tmp_path):

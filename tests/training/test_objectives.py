@@ -1,10 +1,17 @@
+import numpy as np
 import pytest
 import tf_keras as keras
 import tiny
 
 from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.run import Run
+from tfcompress.training.distillation import (
+    FeatureDistillation,
+    LogitDistillation,
+    LogitMatching,
+)
 from tfcompress.training.objectives import Distillation, check_outputs_logits
+from tfcompress.training.schedules import CosineDecay
 
 
 def make(side=4, num_classes=3, activation=None, name="student"):
@@ -74,6 +81,76 @@ def test_teacher_that_is_the_student():
 def test_refuses_values_out_of_range(wrong):
     with pytest.raises(InvalidArgumentError, match=next(iter(wrong))):
         Distillation("teacher", **wrong)
+
+
+def test_temperature_and_alpha_are_short_for_losses():
+    short = Distillation("teacher", temperature=3.0, alpha=0.75)
+    assert short.terms == ((LogitDistillation(3.0), 0.75),)
+    assert short.label_weight == 0.25
+    losses = [(LogitMatching(), 2.0), (LogitDistillation(), CosineDecay(1.0))]
+    long = Distillation("teacher", losses=losses)
+    assert long.terms == tuple(losses)
+    assert long.label_weight == pytest.approx(0.1)
+    assert Distillation("teacher", losses=losses, hard_weight=0.0).label_weight == 0
+    assert Distillation("teacher", alpha=1.0, hard_weight=0.5).label_weight == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"losses": ((LogitMatching(), 1.0),), "alpha": 0.5}, "alpha=0.5 must be left"),
+        ({"losses": ((LogitMatching(), 1.0),), "temperature": 2}, "temperature=2 must"),
+        ({"losses": ((LogitMatching(), -1.0),)}, "losses=.* 0 or more"),
+        (
+            {"losses": (("logits", 1.0),)},
+            r"losses\[0\]\[0\]='logits' must be a Distill",
+        ),
+        ({"losses": (LogitMatching(),)}, r"losses\[0\]=LogitMatching"),
+        ({"hard_weight": -0.5}, "hard_weight=-0.5 must be weighted by 0 or more"),
+        (
+            {"losses": ((LogitMatching(), 0.0),), "hard_weight": 0.0},
+            "losses=.* above 0 in sum",
+        ),
+    ],
+)
+def test_refuses_weights_that_say_nothing(options, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        Distillation("teacher", **options)
+
+
+@pytest.mark.parametrize("teacher", [(), {}, {"a": 0.0}, {"a": 1.0, "b": -0.5}])
+def test_refuses_teachers_of_no_weight(teacher):
+    with pytest.raises(InvalidArgumentError, match=r"teacher=.* above 0 in sum"):
+        Distillation(teacher)
+
+
+def test_layers_are_compared_with_one_teacher_only():
+    losses = ((FeatureDistillation("flat", "flat"), 1.0),)
+    assert Distillation(("a",), losses=losses).teachers == (("a", 1.0),)
+    with pytest.raises(InvalidArgumentError, match="a single one for losses"):
+        Distillation(("a", "b"), losses=losses)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "shares"),
+    [(("first", "second"), (0.5, 0.5)), ({"first": 3.0, "second": 1.0}, (0.75, 0.25))],
+)
+def test_several_teachers_are_one_with_the_mean_of_their_logits(teacher, shares):
+    # Two of one name, as two seeds of one architecture have.
+    models = {name: make(name="big") for name in ("first", "second")}
+    mean = Distillation(teacher).resolve(make(), run(**models))
+    images = np.random.default_rng(0).normal(size=(5, 4, 4, 1)).astype(np.float32)
+    expected = sum(
+        share * model.predict(images, verbose=0)
+        for share, model in zip(shares, models.values(), strict=True)
+    )
+    np.testing.assert_allclose(mean.predict(images, verbose=0), expected, rtol=1e-5)
+
+
+def test_each_of_several_teachers_must_fit():
+    models = {"good": make(name="good"), "odd": make(num_classes=5, name="odd")}
+    with pytest.raises(ModelError, match=r"teacher 'odd' has output_shape \(5,\)"):
+        Distillation(("good", "odd")).resolve(make(), run(**models))
 
 
 def test_logits_are_told_from_probabilities():

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +33,8 @@ class Checkpoints:
       model: saved without what wraps it in training.
       optimizer: built already, so that its slots exist.
       keep_best: also keep the weights of the epoch of the lowest validation loss.
+      projections: layers by name that are trained with the model, for each loss, and
+        thrown away with the last checkpoint.
     """
 
     def __init__(
@@ -41,13 +43,18 @@ class Checkpoints:
         model: keras.Model,
         optimizer: keras.optimizers.Optimizer,
         keep_best: bool = False,
+        projections: Sequence[Mapping[str, keras.layers.Layer]] = (),
     ):
         self._folder = folder
         self._model = model
         self._history = tf.Variable("", trainable=False)
         best = [tf.Variable(w, trainable=False) for w in model.weights if keep_best]
         self._state = tf.train.Checkpoint(
-            model=model, optimizer=optimizer, history=self._history, best=best
+            model=model,
+            optimizer=optimizer,
+            history=self._history,
+            best=best,
+            projections=list(projections),
         )
         with writing_to(folder):
             self._manager = tf.train.CheckpointManager(

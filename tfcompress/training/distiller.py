@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 import tf_keras as keras
 
-from tfcompress.training.distillation_losses import logit_distillation
+from tfcompress.run import derive_seed
+from tfcompress.serialization import decode, encode
+from tfcompress.training.distillation import (
+    LOSSES,
+    DistillationLoss,
+    LogitDistillation,
+)
+from tfcompress.training.distillation.layer_outputs import outputs_of
+from tfcompress.training.distillation.loss import LOGITS, Outputs, Shapes
+
+# A constant, or a tf_keras schedule that is called with the number of the step.
+Weight: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 
 @keras.saving.register_keras_serializable("tfcompress")
 class Distiller(keras.Model):
-    """Trains a student on `alpha T^2 KL(teacher || student) + (1 - alpha) CE`.
+    """Trains a student on `sum(weight * loss) + hard_weight * CE`.
 
     It is compiled with the loss of the labels (CE) and lives as long as one training;
-    the student, which it trains in place, is what goes on. The teacher is called in
-    inference mode, once a step, and not changed. Evaluated, it is the student alone:
-    `val_loss` is CE, so that epochs and objectives can be compared.
+    the student, which it trains in place, is what goes on. Each step calls each model
+    once: what layers give comes from the same pass as the logits. The teacher is in
+    inference mode and not changed. Evaluated, it is the student alone: `val_loss` is
+    CE, so that epochs and objectives can be compared.
+
+    Every loss is a metric by its `name`, before it is weighted; `student_loss` is CE.
 
     Args:
       student: model that takes `(batch, height, width, channels)` and returns logits
         `(batch, classes)`.
       teacher: model of the same input and output shapes.
-      temperature: divides the logits of both; above 0.
-      alpha: weight of the teacher against the labels, in [0, 1].
+      losses: what is learnt from the teacher, each with its weight: a number, or a
+        tf_keras learning rate schedule.
+      hard_weight: weight of CE, likewise.
+      seed: of the projections' initial weights.
+
+    Raises:
+      ModelError: a layer that a loss names does not exist, or a pair of them cannot be
+        compared.
 
     Example:
-      >>> distiller = Distiller(student, teacher, temperature=4.0, alpha=0.9)
+      >>> losses = ((LogitDistillation(temperature=4.0), 0.9),)
+      >>> distiller = Distiller(student, teacher, losses, hard_weight=0.1)
       >>> ce = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
       >>> distiller.compile("adam", ce, metrics=["accuracy"])
       >>> distiller.fit(images, labels)
@@ -37,22 +59,36 @@ class Distiller(keras.Model):
         self,
         student: keras.Model,
         teacher: keras.Model,
-        temperature: float = 4.0,
-        alpha: float = 0.9,
+        losses: Sequence[tuple[DistillationLoss, Weight]] = (
+            (LogitDistillation(), 0.9),
+        ),
+        hard_weight: Weight = 0.1,
+        seed: int = 0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.student = student
         self.teacher = teacher
-        self.temperature = temperature
-        self.alpha = alpha
+        self.terms = tuple(losses)
+        self.hard_weight = hard_weight
+        self.seed = seed
+        names = [dict.fromkeys(side) for side in zip(*_pairs(losses), strict=True)]
+        ours, theirs = names or ((), ())
+        self._call_student, shapes = outputs_of(student, [*ours], "student")
+        self._call_teacher, teacher_shapes = outputs_of(teacher, [*theirs], "teacher")
+        self.projections = [
+            _projections(loss, shapes, teacher_shapes, derive_seed(seed, place))
+            for place, (loss, _) in enumerate(losses)
+        ]
         self._total_loss = keras.metrics.Mean(name="total_loss")
-        self._distillation_loss = keras.metrics.Mean(name="distillation_loss")
+        self._means = [keras.metrics.Mean(name=name) for name in _names(losses)]
 
     @property
     def trainable_weights(self) -> list[tf.Variable]:
-        """The student's: the teacher is frozen whatever its own flags say."""
-        return list(self.student.trainable_weights)
+        """The student's and the projections': the teacher is frozen in any case."""
+        layers = [layer for by_name in self.projections for layer in by_name.values()]
+        weights = [weight for layer in layers for weight in layer.trainable_weights]
+        return [*self.student.trainable_weights, *weights]
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Returns the student's logits."""
@@ -61,28 +97,27 @@ class Distiller(keras.Model):
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Updates the student on one batch of `(images, labels)`."""
         images, labels = data
-        teacher_logits = self.teacher(images, training=False)
+        step = self.optimizer.iterations
+        teacher = self._call_teacher(images, training=False)
         with tf.GradientTape() as tape:
-            logits = self.student(images, training=True)
-            student_loss = self.compiled_loss(labels, logits)
-            distillation_loss = tf.reduce_mean(
-                logit_distillation(teacher_logits, logits, self.temperature)
-            )
-            loss = (
-                self.alpha * distillation_loss
-                + (1.0 - self.alpha) * student_loss
-                + tf.add_n([*self.student.losses, tf.zeros([])])
-            )
-        self.optimizer.minimize(loss, self.student.trainable_variables, tape=tape)
-        self._distillation_loss.update_state(distillation_loss)
+            student = self._call_student(images, training=True)
+            student_loss = self.compiled_loss(labels, student[LOGITS])
+            values = self._compare(teacher, student, labels)
+            terms = zip(self.terms, values, strict=True)
+            loss = sum(_at(weight, step) * value for (_, weight), value in terms)
+            loss += _at(self.hard_weight, step) * student_loss
+            loss += tf.add_n([*self.student.losses, tf.zeros([])])
+        self.optimizer.minimize(loss, self.trainable_weights, tape=tape)
         self._total_loss.update_state(loss)
-        self.compiled_metrics.update_state(labels, logits)
+        for mean, value in zip(self._means, values, strict=True):
+            mean.update_state(value)
+        self.compiled_metrics.update_state(labels, student[LOGITS])
         label_results = self._label_results()
         return {
             **label_results,
             "loss": self._total_loss.result(),
             "student_loss": label_results["loss"],
-            "distillation_loss": self._distillation_loss.result(),
+            **{mean.name: mean.result() for mean in self._means},
         }
 
     def test_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -93,27 +128,87 @@ class Distiller(keras.Model):
         self.compiled_metrics.update_state(labels, logits)
         return self._label_results()
 
+    def _compare(
+        self, teacher: Outputs, student: Outputs, labels: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Returns the value of each loss."""
+        values = []
+        for (loss, _), projections in zip(self.terms, self.projections, strict=True):
+            projected = {name: p(student[name]) for name, p in projections.items()}
+            values.append(loss(teacher, {**student, **projected}, labels))
+        return values
+
     def _label_results(self) -> dict[str, tf.Tensor]:
         metrics = [*self.compiled_loss.metrics, *self.compiled_metrics.metrics]
         return {metric.name: metric.result() for metric in metrics}
 
     def get_config(self) -> dict[str, Any]:
-        """Returns both models and the two numbers, serialised."""
+        """Returns both models, the losses and their weights, serialised."""
+        serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
-            "student": keras.saving.serialize_keras_object(self.student),
-            "teacher": keras.saving.serialize_keras_object(self.teacher),
-            "temperature": self.temperature,
-            "alpha": self.alpha,
+            "student": serialize(self.student),
+            "teacher": serialize(self.teacher),
+            "losses": [encode(loss) for loss, _ in self.terms],
+            "weights": [serialize(weight) for _, weight in self.terms],
+            "hard_weight": serialize(self.hard_weight),
+            "seed": self.seed,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """Returns the Distiller that `get_config` described, with fresh weights."""
-        models = {
-            key: keras.saving.deserialize_keras_object(
-                config.pop(key), custom_objects=custom_objects
+
+        def deserialize(value: Any) -> Any:
+            return keras.saving.deserialize_keras_object(
+                value, custom_objects=custom_objects
             )
-            for key in ("student", "teacher")
+
+        parts = {loss.__name__: loss for loss in LOSSES}
+        losses = [decode(loss, parts) for loss in config.pop("losses")]
+        weights = map(deserialize, config.pop("weights"))
+        models = {
+            name: deserialize(config.pop(name))
+            for name in ("student", "teacher", "hard_weight")
         }
-        return cls(**models, **config)
+        return cls(losses=tuple(zip(losses, weights, strict=True)), **models, **config)
+
+
+def _pairs(losses: Sequence[tuple[DistillationLoss, Weight]]) -> list[tuple[str, str]]:
+    return [pair for loss, _ in losses for pair in loss.pairs]
+
+
+def _names(losses: Sequence[tuple[DistillationLoss, Weight]]) -> list[str]:
+    """Returns what the losses are called, numbered where two have one name."""
+    names = [loss.name for loss, _ in losses]
+    earlier = [names[:place].count(name) for place, name in enumerate(names)]
+    return [
+        f"{name}_{count + 1}" if count else name
+        for name, count in zip(names, earlier, strict=True)
+    ]
+
+
+def _projections(
+    loss: DistillationLoss, student: Shapes, teacher: Shapes, seed: int
+) -> dict[str, keras.layers.Layer]:
+    """Returns the learnt layers through which a loss sees the student's, by name."""
+    projections = {}
+    channels = loss.reconcile(
+        {layer: student[layer] for layer, _ in loss.pairs},
+        {layer: teacher[layer] for _, layer in loss.pairs},
+    )
+    for name, num_channels in channels.items():
+        # On the last axis: on a map, this is a 1x1 convolution.
+        projections[name] = keras.layers.Dense(
+            num_channels,
+            use_bias=False,
+            kernel_initializer=keras.initializers.GlorotUniform(seed),
+            dtype="float32",
+            name="projection",
+        )
+        projections[name].build(student[name])
+    return projections
+
+
+def _at(weight: Weight, step: tf.Variable) -> Any:
+    return weight(step) if callable(weight) else weight

@@ -13,7 +13,7 @@ class History:
     Args:
       epochs: per epoch, its metrics by name: `loss` (nats), `accuracy` (a fraction),
         `val_loss`, `val_accuracy`, `learning_rate`; under distillation also
-        `student_loss` and `distillation_loss`.
+        `student_loss` (that of the labels) and each distillation loss by its name.
       epoch_seconds: how long each epoch took, validation included. It is no part of
         equality: a resumed training measures the same, at another pace.
     """

@@ -22,6 +22,7 @@ from tfcompress.training.monitor import Monitor
 from tfcompress.training.objectives import check_outputs_logits
 from tfcompress.training.op_errors import data_error, reason
 from tfcompress.training.optimizer import build_optimizer, cross_entropy
+from tfcompress.training.schedules import scheduled
 
 
 def train(
@@ -63,21 +64,19 @@ def train(
     check_outputs_logits(model, "model")
     teacher = fit.objective.resolve(model, run) if fit.objective else None
     tf.random.set_seed(run.stage_seed)
-    trainee = _trainee(model, teacher, fit)
     steps = run.data.steps_per_epoch(fit.batch_size)
+    trainee = _trainee(model, teacher, fit, steps, run.stage_seed)
     optimizer = build_optimizer(fit, steps)
-    optimizer.build(model.trainable_variables)
-    trainee.compile(
-        optimizer,
-        cross_entropy(fit.label_smoothing),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-    )
+    optimizer.build(trainee.trainable_variables)
+    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    trainee.compile(optimizer, cross_entropy(fit.label_smoothing), [accuracy])
     initial_weights = model.get_weights()
     checkpoints = Checkpoints(
         run.stage_dir / "checkpoints" / _identity(initial_weights, teacher, run, fit),
         model,
         optimizer,
         keep_best=fit.restore_best_weights,
+        projections=getattr(trainee, "projections", ()),
     )
     history = checkpoints.restore()
     if history.epochs:
@@ -98,9 +97,16 @@ def train(
     return monitor.history
 
 
-def _trainee(model: keras.Model, teacher: Any, fit: Fit) -> keras.Model:
-    if fit.objective and teacher is not None:
-        return Distiller(model, teacher, fit.objective.temperature, fit.objective.alpha)
+def _trainee(
+    model: keras.Model, teacher: Any, fit: Fit, steps: int, seed: int
+) -> keras.Model:
+    if fit.objective:
+        terms = tuple(
+            (loss, scheduled(weight, fit.epochs, steps))
+            for loss, weight in fit.objective.terms
+        )
+        hard_weight = scheduled(fit.objective.label_weight, fit.epochs, steps)
+        return Distiller(model, teacher, terms, hard_weight, seed)
     # A second model over the same layers: compiling it leaves the first as it was.
     return keras.Model(model.inputs, model.outputs, name=model.name)
 
@@ -147,7 +153,11 @@ def _identity(
         for field in fields(fit)
         if field.name != "objective"
     ]
-    objective = fit.objective and (fit.objective.temperature, fit.objective.alpha)
+    objective = fit.objective and (
+        repr(fit.objective.terms),
+        repr(fit.objective.label_weight),
+        [share for _, share in fit.objective.teachers],
+    )
     data = run.data.fingerprint
     facts = (type(fit).__name__, settings, objective, run.stage_seed, data)
     digest.update(repr(facts).encode())

@@ -3,47 +3,71 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import tf_keras as keras
 
 from tfcompress.errors import ModelError
 from tfcompress.field_types import check_types, refusal
+from tfcompress.training.distillation import DistillationLoss, LogitDistillation
+from tfcompress.training.schedules import CosineDecay
 
 if TYPE_CHECKING:
     from tfcompress.run import Run
 
 
+TeacherSource: TypeAlias = str | Path | keras.Model
+_TEMPERATURE, _ALPHA = 4.0, 0.9
+
+
 @dataclass(frozen=True)
 class Distillation:
-    """Learn a teacher's outputs: `alpha T^2 KL(teacher || student) + (1 - alpha) CE`.
+    """Learn from a teacher: `sum(weight * loss) + hard_weight * CE`.
 
     Works in every stage that trains, so a model can be distilled while it is being
     pruned or quantized. The teacher runs in inference mode and is not changed.
 
+    Without `losses`, it is the classic `alpha T^2 KL(teacher || student) + (1 - alpha)
+    CE`, which is short for `losses=((LogitDistillation(temperature), alpha),)` with
+    `hard_weight=1 - alpha`.
+
     Args:
       teacher: the name of a trained model of the recipe, the path of a model file,
-        or a live tf_keras model; its outputs must be logits.
+        or a live tf_keras model; its outputs must be logits. A tuple of such, or a
+        mapping of names to weights, is one teacher with the mean of their logits.
       temperature: divides both models' logits before the softmax; above 0. Higher
         shows more of how the teacher ranks the wrong classes.
       alpha: weight of the teacher against the labels, in [0, 1].
+      losses: in place of `temperature` and `alpha`: what is learnt from the teacher,
+        each with its weight, 0 or more: a number, or a `CosineDecay` of it over the
+        training. Losses that compare layers take a single teacher.
+      hard_weight: weight of the labels' loss (CE), likewise; 0 needs no labels; None
+        is `1 - alpha`, which is 0.1 beside `losses`.
 
     Raises:
       InvalidArgumentError: a value is outside its range.
 
     Example:
       >>> stage = tfc.Training(epochs=5, objective=tfc.Distillation("teacher"))
+      >>> losses = (
+      ...     (tfc.LogitDistillation(temperature=4.0), 0.9),
+      ...     (tfc.FeatureDistillation("block5", "conv4"), 100.0),
+      ... )
+      >>> objective = tfc.Distillation("teacher", losses=losses, hard_weight=0.1)
 
     References:
       Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network",
       arXiv 1503.02531, section 2.
     """
 
-    teacher: str | Path | keras.Model
-    temperature: float = 4.0
-    alpha: float = 0.9
+    teacher: TeacherSource | tuple[TeacherSource, ...] | Mapping[str, float]
+    temperature: float = _TEMPERATURE
+    alpha: float = _ALPHA
+    losses: tuple[tuple[DistillationLoss, float | CosineDecay], ...] = ()
+    hard_weight: float | CosineDecay | None = None
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -55,6 +79,49 @@ class Distillation:
                 "alpha",
                 "in [0, 1]; 0 learns from the labels alone, 1 from the teacher alone.",
             )
+        for name, default in (("temperature", _TEMPERATURE), ("alpha", _ALPHA)):
+            if self.losses and getattr(self, name) != default:
+                raise refusal(
+                    self, name, "left out beside losses: they have their own."
+                )
+        self._check_weights()
+
+    def _check_weights(self) -> None:
+        weights = [weight for _, weight in self.terms]
+        for name, values in (("losses", weights), ("hard_weight", [self.label_weight])):
+            if any(isinstance(w, float | int) and w < 0 for w in values):
+                raise refusal(self, name, "weighted by 0 or more.")
+        if not any([*weights, self.label_weight]):
+            raise refusal(
+                self, "losses", "weighted above 0 in sum, or nothing is learnt."
+            )
+        shares = [share for _, share in self.teachers]
+        if min(shares, default=0) < 0 or sum(shares) <= 0:
+            raise refusal(
+                self, "teacher", "one model at least, and weights above 0 in sum."
+            )
+        if len(shares) > 1 and any(loss.pairs for loss, _ in self.terms):
+            raise refusal(
+                self, "teacher", "a single one for losses that compare its layers."
+            )
+
+    @property
+    def terms(self) -> tuple[tuple[DistillationLoss, float | CosineDecay], ...]:
+        """What is learnt from the teacher, each loss with its weight."""
+        return self.losses or ((LogitDistillation(self.temperature), self.alpha),)
+
+    @property
+    def label_weight(self) -> float | CosineDecay:
+        """The weight of the labels' loss."""
+        return 1.0 - self.alpha if self.hard_weight is None else self.hard_weight
+
+    @property
+    def teachers(self) -> tuple[tuple[TeacherSource, float], ...]:
+        """The teachers, each with its weight among them."""
+        if isinstance(self.teacher, Mapping):
+            return tuple(self.teacher.items())
+        several = self.teacher if isinstance(self.teacher, tuple) else (self.teacher,)
+        return tuple((one, 1.0) for one in several)
 
     def resolve(self, student: Any, run: Run) -> Any:
         """Returns the teacher as a live model that is known to fit the student.
@@ -64,41 +131,61 @@ class Distillation:
             classes or the kind of its outputs differs from the student's, or it is
             made of the student's own variables.
         """
-        teacher = self._find(run)
-        check_outputs_logits(teacher, "teacher")
-        for what in ("input_shape", "output_shape"):
-            theirs, ours = getattr(teacher, what)[1:], getattr(student, what)[1:]
-            if theirs != ours:
-                raise ModelError(
-                    f"The teacher {teacher.name!r} has {what} {theirs}, the student "
-                    f"{student.name!r} has {ours}; a teacher must be trained on the "
-                    "same data set at the same image size."
-                )
-        mine = {id(weight) for weight in student.weights}
-        if any(id(weight) in mine for weight in teacher.weights):
+        models = [_find(source, run) for source, _ in self.teachers]
+        for model in models:
+            _check_teacher(model, student)
+        if len(models) == 1:
+            return models[0]
+        return _mean_of(models, [share for _, share in self.teachers])
+
+
+def _find(source: TeacherSource, run: Run) -> Any:
+    if not isinstance(source, str | Path):
+        return source
+    name = str(source)
+    if name in run.teachers:
+        return run.teachers[name]
+    if Path(name).exists():
+        from tfcompress.loading import load_model
+
+        return load_model(name)
+    near = difflib.get_close_matches(name, run.teachers, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    known = ", ".join(map(repr, run.teachers)) or "none"
+    raise ModelError(
+        f"There is no teacher {name!r}: it is neither a file nor one of the run's "
+        f"teachers ({known}).{hint}"
+    )
+
+
+def _check_teacher(teacher: Any, student: Any) -> None:
+    check_outputs_logits(teacher, "teacher")
+    for what in ("input_shape", "output_shape"):
+        theirs, ours = getattr(teacher, what)[1:], getattr(student, what)[1:]
+        if theirs != ours:
             raise ModelError(
-                f"The teacher {teacher.name!r} shares variables with the student and "
-                "would be trained with it; give a copy of the model as teacher."
+                f"The teacher {teacher.name!r} has {what} {theirs}, the student "
+                f"{student.name!r} has {ours}; a teacher must be trained on the "
+                "same data set at the same image size."
             )
-        return teacher
-
-    def _find(self, run: Run) -> Any:
-        if not isinstance(self.teacher, str | Path):
-            return self.teacher
-        name = str(self.teacher)
-        if name in run.teachers:
-            return run.teachers[name]
-        if Path(name).exists():
-            from tfcompress.loading import load_model
-
-            return load_model(name)
-        near = difflib.get_close_matches(name, run.teachers, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        known = ", ".join(map(repr, run.teachers)) or "none"
+    mine = {id(weight) for weight in student.weights}
+    if any(id(weight) in mine for weight in teacher.weights):
         raise ModelError(
-            f"There is no teacher {name!r}: it is neither a file nor one of the run's "
-            f"teachers ({known}).{hint}"
+            f"The teacher {teacher.name!r} shares variables with the student and "
+            "would be trained with it; give a copy of the model as teacher."
         )
+
+
+def _mean_of(models: Sequence[keras.Model], shares: Sequence[float]) -> keras.Model:
+    """Returns one model with the weighted mean of the logits of several."""
+    image = keras.Input(models[0].input_shape[1:])
+    parts = []
+    for place, (model, share) in enumerate(zip(models, shares, strict=True)):
+        # Two teachers may have one name.
+        renamed = keras.Model(model.inputs, model.outputs, name=f"teacher_{place}")
+        part = keras.layers.Rescaling(share / sum(shares))(renamed(image))
+        parts.append(part)
+    return keras.Model(image, keras.layers.add(parts), name="mean_of_teachers")
 
 
 def check_outputs_logits(model: Any, role: str) -> None:

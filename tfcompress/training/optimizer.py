@@ -8,14 +8,12 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfcompress.training.fit import Fit
-from tfcompress.training.schedules import CosineDecay
+from tfcompress.training.schedules import scheduled
 
 
 def build_optimizer(fit: Fit, steps_per_epoch: int) -> keras.optimizers.Optimizer:
     """Returns the optimizer that `fit` names, with its learning rate schedule."""
-    rate = fit.learning_rate
-    if isinstance(rate, CosineDecay):
-        rate = rate.build(fit.epochs, steps_per_epoch)
+    rate = scheduled(fit.learning_rate, fit.epochs, steps_per_epoch)
     if fit.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
     kinds = {

@@ -1,4 +1,4 @@
-"""Learning rate schedules, as plain values that a recipe file can hold."""
+"""Schedules of rates and weights, as plain values that a recipe file can hold."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ class CosineDecay:
     """A linear warm-up, then half a cosine down to a fraction of the peak.
 
     Args:
-      initial: learning rate at the peak, where the decay starts; above 0.
-      warmup_epochs: epochs over which the rate rises from 0 to `initial`; may be a
-        fraction of an epoch.
-      final_fraction: rate at the end as a fraction of `initial`, in [0, 1].
+      initial: learning rate, or weight of a loss, at the peak, where the decay starts;
+        above 0.
+      warmup_epochs: epochs over which it rises from 0 to `initial`; may be a fraction
+        of an epoch.
+      final_fraction: its value at the end as a fraction of `initial`, in [0, 1].
 
     Raises:
       InvalidArgumentError: a value is outside its range.
@@ -54,3 +55,10 @@ class CosineDecay:
             warmup_target=self.initial if warmup_steps else None,
             warmup_steps=warmup_steps,
         )
+
+
+def scheduled(value: float | CosineDecay, epochs: int, steps_per_epoch: int) -> Any:
+    """Returns the number, or the tf_keras schedule in place of a `CosineDecay`."""
+    if isinstance(value, CosineDecay):
+        return value.build(epochs, steps_per_epoch)
+    return value
