@@ -68,7 +68,7 @@ def build_model(source: Architecture | str, data: Dataset) -> keras.Model:
 def named_models(stages: Sequence[Any]) -> list[Any]:
     """Returns the models, by name or file, that stages learn or start from."""
     objectives = [getattr(stage, "objective", None) for stage in stages]
-    named = [name for o in objectives if o for name, _ in o.teachers]
+    named = [name for o in objectives if o for name in o.named_teachers]
     for setting in ("initial_weights", "rewind"):
         named += [getattr(stage, setting, None) for stage in stages]
     return [name for name in named if name is not None]

@@ -35,13 +35,21 @@ from tfcompress.storage import (
     write_json,
     writing,
 )
+from tfcompress.training.distillation import teacher_cache
 from tfcompress.training.progress import Progress
 
 _RESULTS = ("model.tflite", "baseline.tflite", "report.md", "report.json")
 _MANIFEST = "manifest.json"
 _MARKER = "recipe.json"
 # The marker is the last to be removed: a folder without it is a stranger's.
-_OUTPUTS = (_MANIFEST, *_RESULTS, "stages", "tensorboard", _MARKER)
+_OUTPUTS = (
+    _MANIFEST,
+    *_RESULTS,
+    "stages",
+    "tensorboard",
+    teacher_cache.FOLDER,
+    _MARKER,
+)
 
 
 def run_recipe(

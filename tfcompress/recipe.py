@@ -36,7 +36,7 @@ from tfcompress.stages import (
     Training,
     check_order,
 )
-from tfcompress.training.distillation import LOSSES
+from tfcompress.training.distillation import LOSSES, MeanTeacher
 from tfcompress.training.objectives import Distillation
 from tfcompress.training.schedules import CosineDecay
 
@@ -206,6 +206,7 @@ _PARTS = {
         ChannelPruning,
         Clustering,
         LayerPruning,
+        MeanTeacher,
         Pruning,
         QuantizationAware,
         Recipe,

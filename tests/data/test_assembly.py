@@ -3,7 +3,7 @@ import pytest
 
 from tfcompress.data import Augmentation
 from tfcompress.data.assembly import assemble
-from tfcompress.data.dataset import Split
+from tfcompress.data.split import Split
 from tfcompress.errors import DataError, InvalidArgumentError
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tfcompress.data import Augmentation, from_arrays
+from tfcompress.data.views import Views
 from tfcompress.errors import InvalidArgumentError
 
 AUGMENTATION = Augmentation(shift=2, horizontal_flip=True, erase=3, brightness=0.1)
@@ -85,6 +86,31 @@ def test_seed_and_epoch_change_the_augmentation():
     assert (first == deltas(0, 0)).all()
     assert (first != deltas(0, 1)).any()
     assert (first != deltas(1, 0)).any()
+
+
+def test_views_come_in_turn_with_their_values():
+    data = make(AUGMENTATION)
+    values = tuple(
+        np.stack([np.arange(60) + 1000 * view, np.full(60, view)], axis=1)
+        for view in range(2)
+    )
+    views = Views(11, values)
+    shown = [
+        np.concatenate([x for x, _ in data.view_batches(11, view, batch_size=25)])
+        for view in range(2)
+    ]
+    assert not np.array_equal(shown[0], shown[1])
+    batches = data.train_batches(16, seed=4, first_epoch=1, views=views).take(12)
+    seen = [[], []]
+    for place, ((images, value), labels) in enumerate(batches):
+        view = (1 + place // 4) % 2  # four batches an epoch, epochs 1 to 3
+        assert (value[:, 1] == view).numpy().all()
+        indices = value[:, 0].numpy() - 1000 * view
+        np.testing.assert_array_equal(images, shown[view][indices])
+        np.testing.assert_array_equal(labels, indices % 3)
+        seen[view] += indices.tolist()
+    assert sorted(seen[0]) == list(range(60))
+    assert sorted(seen[1]) == sorted(2 * list(range(60)))
 
 
 def test_augmentation_is_for_training_only():

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -78,6 +81,16 @@ def test_one_step_by_arithmetic(alpha):
     np.testing.assert_allclose(
         student.get_weights()[0], np.array(STUDENT) - 0.5 * step, atol=1e-6
     )
+
+
+def test_logits_that_come_with_the_images_are_a_teacher():
+    online, cached = linear(STUDENT, "online"), linear(STUDENT, "cached")
+    teacher = linear(TEACHER, "teacher")
+    compiled(online, teacher).fit(IMAGES, LABELS, batch_size=2, verbose=0)
+    batch = ((IMAGES, teacher(IMAGES)), LABELS)
+    batches = tf.data.Dataset.from_tensors(batch)
+    compiled(cached, None).fit(batches, verbose=0)
+    np.testing.assert_allclose(cached.get_weights(), online.get_weights(), atol=1e-7)
 
 
 def test_evaluates_the_student_alone():
@@ -372,4 +385,94 @@ def test_config_round_trip():
     np.testing.assert_array_equal(
         copy.projections[1]["relu"].get_weights()[0],
         distiller.projections[1]["relu"].get_weights()[0],
+    )
+
+
+def test_a_step_on_two_devices_is_that_of_one():
+    script = """
+import sys
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from tfcompress.training.distillation import FeatureDistillation, LogitDistillation
+from tfcompress.training.distiller import Distiller
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, two)
+images = np.random.default_rng(0).random((8, 4), np.float32)
+labels = np.arange(8) % 3
+
+
+def net(seed):
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((4,))
+    x = keras.layers.Dense(5, "relu", name="hidden", kernel_regularizer="l2")(image)
+    return keras.Model(image, keras.layers.Dense(3)(x))
+
+
+def train(strategy):
+    with strategy.scope():
+        student, teacher = net(0), net(1)
+        losses = (
+            (LogitDistillation(), 0.7), (FeatureDistillation("hidden", "hidden"), 0.5)
+        )
+        distiller = Distiller(student, teacher, losses, 0.3, **options)
+        distiller.compile(
+            keras.optimizers.SGD(0.5),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+    logs = distiller.fit(images, labels, batch_size=8, epochs=2, verbose=0).history
+    return student.get_weights() + teacher.get_weights(), logs
+
+
+for options in ({}, {"teacher_momentum": 0.9}):
+    weights, logs = train(tf.distribute.get_strategy())
+    both, both_logs = train(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+    for one, other in zip(weights, both, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    for name in logs:
+        np.testing.assert_allclose(logs[name], both_logs[name], rtol=1e-4, err_msg=name)
+print("equal")
+"""
+    # Logical devices are made before TensorFlow starts.
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "equal\n", done.stderr[-3000:]
+
+
+def test_a_step_equals_that_of_keras_3():
+    import keras as keras_3
+
+    def twin(weights, name):
+        image = keras_3.Input((2,))
+        outputs = keras_3.layers.Dense(3, use_bias=False)(image)
+        model = keras_3.Model(image, outputs, name=name)
+        model.set_weights([np.array(weights, np.float32)])
+        return model
+
+    their_student = twin(STUDENT, "student")
+    # By default (its loss as a text) it takes no softmax of the logits: Keras 3.15.
+    divergence = keras_3.losses.KLDivergence()
+    theirs = keras_3.distillation.Distiller(
+        teacher=twin(TEACHER, "teacher"),
+        student=their_student,
+        distillation_losses=keras_3.distillation.LogitsDistillation(3.0, divergence),
+        student_loss_weight=0.3,
+    )
+    theirs.compile(
+        keras_3.optimizers.SGD(0.5),
+        keras_3.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    student = linear(STUDENT, "student")
+    ours = compiled(student, linear(TEACHER, "teacher"), **classic(3.0, 0.7))
+    logs = ours.fit(IMAGES, LABELS, epochs=3, verbose=0).history
+    their_logs = theirs.fit(IMAGES, LABELS, epochs=3, verbose=0).history
+    np.testing.assert_allclose(logs["loss"], their_logs["loss"], rtol=1e-5)
+    np.testing.assert_allclose(
+        logs["student_loss"], their_logs["student_loss"], rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        student.get_weights(), their_student.get_weights(), atol=1e-6
     )

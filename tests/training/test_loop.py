@@ -21,6 +21,7 @@ from tfcompress.training.distillation import (
     FeatureDistillation,
     LogitDistillation,
     LogitMatching,
+    MeanTeacher,
 )
 from tfcompress.training.fit import Fit
 from tfcompress.training.loop import train
@@ -214,6 +215,26 @@ def test_interrupted_with_a_projection_ends_as_uninterrupted(tmp_path):
     assert_same(resumed.get_weights(), whole.get_weights())
     first, *_, last = (epoch["feature_distillation_relu"] for epoch in history.epochs)
     assert last < first
+
+
+@pytest.mark.parametrize("teacher", ["cached", "online", "mean"])
+def test_interrupted_on_other_views_ends_as_uninterrupted(tmp_path, teacher):
+    source = MeanTeacher(0.9) if teacher == "mean" else make_model(7, "teacher")
+    objective = Distillation(source, cache=2 if teacher == "cached" else 0)
+    fit = Fit(epochs=4, batch_size=16, objective=objective)
+    data = make_data(augmentation=Augmentation(shift=1))
+
+    def trained(folder, *callbacks):
+        model = make_model()
+        run = Run(data=data, workdir=tmp_path / folder, stage="00_training")
+        return model, train(model, run, fit, callbacks)
+
+    whole, expected = trained("a")
+    with pytest.raises(KeyboardInterrupt):
+        trained("b", StopAt(3))
+    resumed, history = trained("b")
+    assert history == expected
+    assert_same(resumed.get_weights(), whole.get_weights())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from tfcompress.data.assembly import assemble
-from tfcompress.data.dataset import Dataset, Split
+from tfcompress.data.dataset import Dataset
+from tfcompress.data.split import Split
 from tfcompress.errors import DataError
 
 Arrays = tuple[Any, Any]

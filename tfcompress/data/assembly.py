@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfcompress.data.augmentation import Augmentation
-from tfcompress.data.dataset import Dataset, Split
+from tfcompress.data.dataset import Dataset
+from tfcompress.data.split import Split
 from tfcompress.errors import DataError, InvalidArgumentError
 
 

@@ -12,55 +12,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfcompress.data.augmentation import Augmentation
-from tfcompress.data.calibration import (
-    CalibrationSample,
-    class_balanced_indices,
-    held_out_indices,
-)
+from tfcompress.data.calibration import CalibrationSample, class_balanced_indices
 from tfcompress.data.image_files import ImageFiles
+from tfcompress.data.split import Split
+from tfcompress.data.views import Views
 from tfcompress.errors import InvalidArgumentError
 
 Batch = tuple[tf.Tensor, tf.Tensor]
 
 _MAX_SKIPPED_NAMES = 20
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Images and their class ids.
-
-    Attributes:
-      images: uint8 or float32 (num_examples, height, width, channels), or
-        `ImageFiles`, decoded when they are read.
-      labels: int64 (num_examples,).
-    """
-
-    images: np.ndarray | ImageFiles
-    labels: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, indices: np.ndarray) -> Split:
-        """Returns the split of these examples, in this order."""
-        return Split(self.images[indices], self.labels[indices])
-
-    def divide(self, fraction: float, seed: int) -> tuple[Split, Split]:
-        """Returns what stays and the same fraction of every class, held out."""
-        held_out = held_out_indices(self.labels, fraction, seed)
-        kept = np.setdiff1d(np.arange(len(self)), held_out)
-        return self.take(kept), self.take(held_out)
-
-    def digest(self) -> bytes:
-        """Returns the SHA-256 of labels and images, of files as `ImageFiles` says."""
-        form = (self.images.dtype, self.images.shape, self.labels.dtype)
-        digest = hashlib.sha256(repr(form).encode())
-        digest.update(np.ascontiguousarray(self.labels).data)
-        if isinstance(self.images, ImageFiles):
-            digest.update(self.images.identity())
-        else:
-            digest.update(np.ascontiguousarray(self.images).data)
-        return digest.digest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +130,11 @@ class Dataset:
         return -(-len(self.train) // _positive("batch_size", batch_size))
 
     def train_batches(
-        self, batch_size: int, seed: int, first_epoch: int = 0
+        self,
+        batch_size: int,
+        seed: int,
+        first_epoch: int = 0,
+        views: Views | None = None,
     ) -> tf.data.Dataset:
         """Returns shuffled, augmented batches of one epoch after another, endlessly.
 
@@ -182,28 +146,53 @@ class Dataset:
           batch_size: images a batch; the last of an epoch may have fewer.
           seed: of order and augmentation.
           first_epoch: the epoch to start at.
+          views: epoch `e` shows view `e` mod their number, in place of ever new ones,
+            and each image comes with its value.
 
         Returns:
           tf.data of float32 (batch, height, width, channels), in `value_range` unless
-          the arrays were floats, and int32 (batch,).
+          the arrays were floats, and int32 (batch,). With `views`, of
+          `((images, values), labels)`.
         """
         steps = self.steps_per_epoch(batch_size)
         size = len(self.train)
+        read = self._reader(self.train)
 
         def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
-            seeds = tf.random.split([tf.cast(seed, tf.int64), epoch], 2)
-            order = tf.random.experimental.stateless_shuffle(tf.range(size), seeds[0])
-            draws = 0 if self.augmentation.is_identity else Augmentation.num_draws
-            noise = tf.random.stateless_uniform([size, draws], seeds[1])
+            order_seed = tf.random.split([tf.cast(seed, tf.int64), epoch], 2)[0]
+            order = tf.random.experimental.stateless_shuffle(tf.range(size), order_seed)
+            view = epoch % len(views.values) if views else epoch
+            noise = self._noise(views.seed if views else seed, view)
 
-            def batch(step: tf.Tensor) -> Batch:
+            def batch(step: tf.Tensor) -> tuple[tf.Tensor, ...]:
                 indices = order[step * batch_size : (step + 1) * batch_size]
-                return indices, tf.gather(noise, indices)
+                return indices, tf.gather(noise, indices), view
 
             return tf.data.Dataset.range(steps).map(batch)
 
+        def see(indices: tf.Tensor, noise: tf.Tensor, view: tf.Tensor) -> Any:
+            images, labels = read(indices, noise)
+            return (images, views.read(view, indices)) if views else images, labels
+
         epochs = tf.data.Dataset.counter(first_epoch).flat_map(epoch_batches)
-        return _parallel(epochs, self._reader(self.train))
+        return _parallel(epochs, see)
+
+    def view_batches(
+        self, seed: int, view: int, batch_size: int = 256
+    ) -> tf.data.Dataset:
+        """Returns one augmented view of all training images once, in order.
+
+        It is what `train_batches` shows of `Views` of this seed.
+
+        Returns:
+          tf.data of float32 (batch, height, width, channels) and int32 (batch,).
+        """
+        noise = self._noise(seed, tf.constant(view, tf.int64))
+        indices = tf.data.Dataset.range(len(self.train), output_type=tf.int32)
+        batches = tf.data.Dataset.zip(
+            indices, tf.data.Dataset.from_tensor_slices(noise)
+        ).batch(batch_size)
+        return _parallel(batches, self._reader(self.train))
 
     def batches(self, split: str = "test", batch_size: int = 256) -> tf.data.Dataset:
         """Returns all of a split once, in order, without augmentation.
@@ -255,7 +244,13 @@ class Dataset:
             **(left_out if self.skipped else {}),
         }
 
-    def _reader(self, split: Split) -> Callable[[tf.Tensor], Batch]:
+    def _noise(self, seed: int, view: tf.Tensor) -> tf.Tensor:
+        """Returns what each training image is augmented by in a view, a row each."""
+        noise_seed = tf.random.split([tf.cast(seed, tf.int64), view], 2)[1]
+        draws = 0 if self.augmentation.is_identity else Augmentation.num_draws
+        return tf.random.stateless_uniform([len(self.train), draws], noise_seed)
+
+    def _reader(self, split: Split) -> Callable[..., Batch]:
         """Returns a function from indices, and noise to augment by, to a batch."""
         labels = tf.constant(split.labels, tf.int32)
         images = split.images

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tfcompress.data.assembly import assemble
-from tfcompress.data.dataset import Dataset, Split
+from tfcompress.data.dataset import Dataset
 from tfcompress.data.image_files import SUFFIXES, ImageFiles, Shape, check_images
+from tfcompress.data.split import Split
 from tfcompress.errors import DataError
 
 TEST_FRACTION = 0.2

@@ -6,10 +6,11 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -33,8 +34,8 @@ class Checkpoints:
       model: saved without what wraps it in training.
       optimizer: built already, so that its slots exist.
       keep_best: also keep the weights of the epoch of the lowest validation loss.
-      projections: layers by name that are trained with the model, for each loss, and
-        thrown away with the last checkpoint.
+      companions: what is trained beside the model, and thrown away with the last
+        checkpoint: layers and models, in lists and mappings.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Checkpoints:
         model: keras.Model,
         optimizer: keras.optimizers.Optimizer,
         keep_best: bool = False,
-        projections: Sequence[Mapping[str, keras.layers.Layer]] = (),
+        companions: Sequence[Any] = (),
     ):
         self._folder = folder
         self._model = model
@@ -54,7 +55,7 @@ class Checkpoints:
             optimizer=optimizer,
             history=self._history,
             best=best,
-            projections=list(projections),
+            companions=list(companions),
         )
         with writing_to(folder):
             self._manager = tf.train.CheckpointManager(

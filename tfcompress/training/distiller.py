@@ -17,6 +17,7 @@ from tfcompress.training.distillation import (
 )
 from tfcompress.training.distillation.layer_outputs import outputs_of
 from tfcompress.training.distillation.loss import LOGITS, Outputs, Shapes
+from tfcompress.training.distillation.mean_teacher import follow
 
 # A constant, or a tf_keras schedule that is called with the number of the step.
 Weight: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
@@ -37,11 +38,14 @@ class Distiller(keras.Model):
     Args:
       student: model that takes `(batch, height, width, channels)` and returns logits
         `(batch, classes)`.
-      teacher: model of the same input and output shapes.
+      teacher: model of the same input and output shapes; None where its logits come
+        with the images, as `((images, logits), labels)`.
       losses: what is learnt from the teacher, each with its weight: a number, or a
         tf_keras learning rate schedule.
       hard_weight: weight of CE, likewise.
       seed: of the projections' initial weights.
+      teacher_momentum: makes the teacher, which then is a copy of the student, follow
+        it after each step: see `MeanTeacher`. None leaves it as it is.
 
     Raises:
       ModelError: a layer that a loss names does not exist, or a pair of them cannot be
@@ -58,12 +62,13 @@ class Distiller(keras.Model):
     def __init__(
         self,
         student: keras.Model,
-        teacher: keras.Model,
+        teacher: keras.Model | None,
         losses: Sequence[tuple[DistillationLoss, Weight]] = (
             (LogitDistillation(), 0.9),
         ),
         hard_weight: Weight = 0.1,
         seed: int = 0,
+        teacher_momentum: float | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -72,10 +77,13 @@ class Distiller(keras.Model):
         self.terms = tuple(losses)
         self.hard_weight = hard_weight
         self.seed = seed
+        self.teacher_momentum = teacher_momentum
         names = [dict.fromkeys(side) for side in zip(*_pairs(losses), strict=True)]
         ours, theirs = names or ((), ())
         self._call_student, shapes = outputs_of(student, [*ours], "student")
-        self._call_teacher, teacher_shapes = outputs_of(teacher, [*theirs], "teacher")
+        self._call_teacher, teacher_shapes = (
+            outputs_of(teacher, [*theirs], "teacher") if teacher else (None, {})
+        )
         self.projections = [
             _projections(loss, shapes, teacher_shapes, derive_seed(seed, place))
             for place, (loss, _) in enumerate(losses)
@@ -90,25 +98,35 @@ class Distiller(keras.Model):
         weights = [weight for layer in layers for weight in layer.trainable_weights]
         return [*self.student.trainable_weights, *weights]
 
+    @property
+    def companions(self) -> list[Any]:
+        """What is trained beside the student, and ends with the training."""
+        following = [] if self.teacher_momentum is None else [self.teacher]
+        return [*self.projections, *following]
+
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Returns the student's logits."""
         return self.student(inputs, training=training)
 
-    def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: tuple[Any, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Updates the student on one batch of `(images, labels)`."""
-        images, labels = data
+        inputs, labels = data
         step = self.optimizer.iterations
-        teacher = self._call_teacher(images, training=False)
+        images, teacher = self._ask_teacher(inputs)
         with tf.GradientTape() as tape:
             student = self._call_student(images, training=True)
             student_loss = self.compiled_loss(labels, student[LOGITS])
             values = self._compare(teacher, student, labels)
             terms = zip(self.terms, values, strict=True)
             loss = sum(_at(weight, step) * value for (_, weight), value in terms)
-            loss += _at(self.hard_weight, step) * student_loss
             loss += tf.add_n([*self.student.losses, tf.zeros([])])
+            # Of each replica's loss its share, as Keras has it for the labels' already.
+            num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            loss = loss / num_replicas + _at(self.hard_weight, step) * student_loss
         self.optimizer.minimize(loss, self.trainable_weights, tape=tape)
-        self._total_loss.update_state(loss)
+        if self.teacher_momentum is not None:
+            follow(self.teacher, self.student, self.teacher_momentum, step)
+        self._total_loss.update_state(loss * num_replicas)
         for mean, value in zip(self._means, values, strict=True):
             mean.update_state(value)
         self.compiled_metrics.update_state(labels, student[LOGITS])
@@ -127,6 +145,13 @@ class Distiller(keras.Model):
         self.compiled_loss(labels, logits, regularization_losses=self.student.losses)
         self.compiled_metrics.update_state(labels, logits)
         return self._label_results()
+
+    def _ask_teacher(self, inputs: Any) -> tuple[tf.Tensor, Outputs]:
+        """Returns the images, and what the teacher makes of them."""
+        if self._call_teacher:
+            return inputs, self._call_teacher(inputs, training=False)
+        images, logits = inputs
+        return images, {LOGITS: tf.cast(logits, tf.float32)}
 
     def _compare(
         self, teacher: Outputs, student: Outputs, labels: tf.Tensor
@@ -153,6 +178,7 @@ class Distiller(keras.Model):
             "weights": [serialize(weight) for _, weight in self.terms],
             "hard_weight": serialize(self.hard_weight),
             "seed": self.seed,
+            "teacher_momentum": self.teacher_momentum,
         }
 
     @classmethod

@@ -11,9 +11,11 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfcompress.data import check_model_fits
+from tfcompress.data.views import Views
 from tfcompress.errors import DataError, TrainingError
 from tfcompress.run import Run
 from tfcompress.training.checkpoints import Checkpoints
+from tfcompress.training.distillation.teacher_cache import cached_logits
 from tfcompress.training.distiller import Distiller
 from tfcompress.training.dropout import reseedable_dropout
 from tfcompress.training.fit import Fit
@@ -64,8 +66,9 @@ def train(
     check_outputs_logits(model, "model")
     teacher = fit.objective.resolve(model, run) if fit.objective else None
     tf.random.set_seed(run.stage_seed)
+    views = _views(teacher, run, fit)
     steps = run.data.steps_per_epoch(fit.batch_size)
-    trainee = _trainee(model, teacher, fit, steps, run.stage_seed)
+    trainee = _trainee(model, None if views else teacher, fit, steps, run.stage_seed)
     optimizer = build_optimizer(fit, steps)
     optimizer.build(trainee.trainable_variables)
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
@@ -76,7 +79,7 @@ def train(
         model,
         optimizer,
         keep_best=fit.restore_best_weights,
-        projections=getattr(trainee, "projections", ()),
+        companions=getattr(trainee, "companions", ()),
     )
     history = checkpoints.restore()
     if history.epochs:
@@ -84,7 +87,7 @@ def train(
     monitor = Monitor(run, fit, steps, checkpoints, history)
     if not monitor.is_done():
         try:
-            _fit(trainee, run, fit, [*callbacks, monitor])
+            _fit(trainee, run, fit, [*callbacks, monitor], views)
         except (DataError, TrainingError):
             if not checkpoints.restore().epochs:
                 model.set_weights(initial_weights)
@@ -97,6 +100,13 @@ def train(
     return monitor.history
 
 
+def _views(teacher: Any, run: Run, fit: Fit) -> Views | None:
+    """Returns what the teacher says of the images, if that is known beforehand."""
+    if not (fit.objective and fit.objective.is_cached):
+        return None
+    return cached_logits(teacher, run, min(fit.objective.cache, fit.epochs))
+
+
 def _trainee(
     model: keras.Model, teacher: Any, fit: Fit, steps: int, seed: int
 ) -> keras.Model:
@@ -106,7 +116,9 @@ def _trainee(
             for loss, weight in fit.objective.terms
         )
         hard_weight = scheduled(fit.objective.label_weight, fit.epochs, steps)
-        return Distiller(model, teacher, terms, hard_weight, seed)
+        following = fit.objective.mean_teacher
+        momentum = following.momentum if following else None
+        return Distiller(model, teacher, terms, hard_weight, seed, momentum)
     # A second model over the same layers: compiling it leaves the first as it was.
     return keras.Model(model.inputs, model.outputs, name=model.name)
 
@@ -116,13 +128,14 @@ def _fit(
     run: Run,
     fit: Fit,
     callbacks: Sequence[keras.callbacks.Callback],
+    views: Views | None,
 ) -> None:
     monitor = callbacks[-1]
     epoch = len(monitor.history.epochs)
     with reseedable_dropout(trainee, run.stage_seed) as monitor.reseed:
         try:
             trainee.fit(
-                run.data.train_batches(fit.batch_size, run.stage_seed, epoch),
+                run.data.train_batches(fit.batch_size, run.stage_seed, epoch, views),
                 steps_per_epoch=monitor.steps,
                 epochs=fit.epochs,
                 initial_epoch=epoch,
@@ -156,7 +169,9 @@ def _identity(
     objective = fit.objective and (
         repr(fit.objective.terms),
         repr(fit.objective.label_weight),
+        repr(fit.objective.mean_teacher),
         [share for _, share in fit.objective.teachers],
+        min(fit.objective.cache, fit.epochs) if fit.objective.is_cached else 0,
     )
     data = run.data.fingerprint
     facts = (type(fit).__name__, settings, objective, run.stage_seed, data)

@@ -12,14 +12,19 @@ import tf_keras as keras
 
 from tfcompress.errors import ModelError
 from tfcompress.field_types import check_types, refusal
-from tfcompress.training.distillation import DistillationLoss, LogitDistillation
+from tfcompress.training.distillation import (
+    DistillationLoss,
+    LogitDistillation,
+    MeanTeacher,
+)
+from tfcompress.training.distillation.mean_teacher import copy_of
 from tfcompress.training.schedules import CosineDecay
 
 if TYPE_CHECKING:
     from tfcompress.run import Run
 
 
-TeacherSource: TypeAlias = str | Path | keras.Model
+TeacherSource: TypeAlias = str | Path | keras.Model | MeanTeacher
 _TEMPERATURE, _ALPHA = 4.0, 0.9
 
 
@@ -37,7 +42,8 @@ class Distillation:
     Args:
       teacher: the name of a trained model of the recipe, the path of a model file,
         or a live tf_keras model; its outputs must be logits. A tuple of such, or a
-        mapping of names to weights, is one teacher with the mean of their logits.
+        mapping of names to weights, is one teacher with the mean of their logits. A
+        `MeanTeacher` is the student's own moving average.
       temperature: divides both models' logits before the softmax; above 0. Higher
         shows more of how the teacher ranks the wrong classes.
       alpha: weight of the teacher against the labels, in [0, 1].
@@ -46,6 +52,11 @@ class Distillation:
         training. Losses that compare layers take a single teacher.
       hard_weight: weight of the labels' loss (CE), likewise; 0 needs no labels; None
         is `1 - alpha`, which is 0.1 beside `losses`.
+      cache: how many augmented views of each image there are, for each of which the
+        teacher answers once for all epochs and stages of a run. Without augmentation
+        one is enough; a single one of augmented images is soon learnt by heart. 0
+        asks the teacher at every step, on ever new views, as is always done for
+        losses that compare layers and for a `MeanTeacher`.
 
     Raises:
       InvalidArgumentError: a value is outside its range.
@@ -68,6 +79,7 @@ class Distillation:
     alpha: float = _ALPHA
     losses: tuple[tuple[DistillationLoss, float | CosineDecay], ...] = ()
     hard_weight: float | CosineDecay | None = None
+    cache: int = 8
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -84,6 +96,8 @@ class Distillation:
                 raise refusal(
                     self, name, "left out beside losses: they have their own."
                 )
+        if self.cache < 0:
+            raise refusal(self, "cache", "a number of views, 0 or more.")
         self._check_weights()
 
     def _check_weights(self) -> None:
@@ -100,6 +114,10 @@ class Distillation:
             raise refusal(
                 self, "teacher", "one model at least, and weights above 0 in sum."
             )
+        if len(shares) > 1 and any(
+            isinstance(source, MeanTeacher) for source, _ in self.teachers
+        ):
+            raise refusal(self, "teacher", "a MeanTeacher alone, or other models.")
         if len(shares) > 1 and any(loss.pairs for loss, _ in self.terms):
             raise refusal(
                 self, "teacher", "a single one for losses that compare its layers."
@@ -123,6 +141,22 @@ class Distillation:
         several = self.teacher if isinstance(self.teacher, tuple) else (self.teacher,)
         return tuple((one, 1.0) for one in several)
 
+    @property
+    def named_teachers(self) -> list[Any]:
+        """The teachers that are models of their own: names, files or live ones."""
+        return [one for one, _ in self.teachers if not isinstance(one, MeanTeacher)]
+
+    @property
+    def mean_teacher(self) -> MeanTeacher | None:
+        """The teacher, if it is to follow the student."""
+        return self.teacher if isinstance(self.teacher, MeanTeacher) else None
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether the teacher answers before the training, not during it."""
+        reads_layers = any(loss.pairs for loss, _ in self.terms)
+        return self.cache > 0 and not reads_layers and not self.mean_teacher
+
     def resolve(self, student: Any, run: Run) -> Any:
         """Returns the teacher as a live model that is known to fit the student.
 
@@ -131,6 +165,8 @@ class Distillation:
             classes or the kind of its outputs differs from the student's, or it is
             made of the student's own variables.
         """
+        if self.mean_teacher:
+            return copy_of(student)
         models = [_find(source, run) for source, _ in self.teachers]
         for model in models:
             _check_teacher(model, student)

@@ -5,6 +5,7 @@ from tfcompress.training.distillation.feature import (
     FeatureDistillation,
 )
 from tfcompress.training.distillation.loss import DistillationLoss
+from tfcompress.training.distillation.mean_teacher import MeanTeacher
 from tfcompress.training.distillation.relation import (
     CorrelationCongruence,
     FlowDistillation,
@@ -28,6 +29,7 @@ __all__ = [
     "FlowDistillation",
     "LogitDistillation",
     "LogitMatching",
+    "MeanTeacher",
     "PearsonDistillation",
     "RelationalDistillation",
     "SimilarityPreserving",

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+import tiny
+
+import tfcompress as tfc
+from tfcompress.training.distillation.teacher_cache import FOLDER, cached_logits
+
+SHIFTED = {"augmentation": tfc.Augmentation(shift=2, brightness=0.2)}
+
+
+def make_run(workdir, **options):
+    return tfc.Run(data=tiny.data(**options), workdir=workdir, seed=3)
+
+
+def files(run):
+    return sorted(run.workdir.glob(f"{FOLDER}/*/*"))
+
+
+def test_student_sees_the_images_that_the_logits_are_of(tmp_path):
+    run, teacher = make_run(tmp_path, **SHIFTED), tiny.model()
+    views = cached_logits(teacher, run, 3)
+    steps = run.data.steps_per_epoch(16)
+    batches = run.data.train_batches(16, seed=5, views=views).take(4 * steps)
+    shown = []
+    for (images, logits), labels in batches:
+        assert logits.dtype == "float16"
+        assert len(images) == len(logits) == len(labels)
+        # float16 has 11 bits: half of the last is at most 1 / 2048 of the value.
+        np.testing.assert_allclose(logits, teacher(images), rtol=1e-3, atol=1e-4)
+        shown.append(images.numpy())
+
+    def epoch(number):
+        pixels = np.concatenate(shown[number * steps : (number + 1) * steps])
+        return sorted(image.tobytes() for image in pixels)
+
+    assert epoch(0) == epoch(3)
+    assert epoch(0) != epoch(1)
+
+
+def test_what_is_there_is_read_and_what_is_damaged_made_anew(tmp_path):
+    run, teacher = make_run(tmp_path, **SHIFTED), tiny.model()
+    before = [values.copy() for values in cached_logits(teacher, run, 2).values]
+    times = [path.stat().st_mtime_ns for path in files(run)]
+    views = cached_logits(teacher, run, 3)
+    assert all(isinstance(values, np.memmap) for values in views.values)
+    assert [path.stat().st_mtime_ns for path in files(run)][:2] == times
+    assert [path.name for path in files(run)] == [f"view_0{v}.npy" for v in range(3)]
+
+    # 65 images of 3 classes, 2 bytes each, behind a header of 128.
+    assert files(run)[1].stat().st_size == len(run.data.train) * 3 * 2 + 128
+    files(run)[1].write_bytes(files(run)[1].read_bytes()[:-7])
+    mended = cached_logits(teacher, run, 2).values
+    np.testing.assert_array_equal(mended, before)
+
+
+def other_weights():
+    teacher = tiny.model()
+    teacher.set_weights([1.5 * weight for weight in teacher.get_weights()])
+    return teacher
+
+
+def other_activation():
+    teacher = tiny.model()
+    return keras.Model(teacher.inputs, keras.layers.ReLU()(teacher.outputs[0]))
+
+
+@pytest.mark.parametrize(
+    ("teacher", "options"),
+    [
+        (other_weights, SHIFTED),
+        (other_activation, SHIFTED),
+        (tiny.model, {"augmentation": tfc.Augmentation(shift=1)}),
+        (tiny.model, SHIFTED | {"validation_fraction": 0.2}),
+    ],
+)
+def test_stale_logits_are_not_used(tmp_path, teacher, options):
+    stale = cached_logits(tiny.model(), make_run(tmp_path, **SHIFTED), 1)
+    run = make_run(tmp_path, **options)
+    model = teacher()
+    views = cached_logits(model, run, 1)
+    images, _ = next(iter(run.data.view_batches(views.seed, 0)))
+    np.testing.assert_allclose(views.values[0], model(images), rtol=1e-3, atol=1e-4)
+    assert len({path.parent for path in files(run)}) == 2
+    assert not np.array_equal(views.values[0], stale.values[0])
+
+
+def test_one_view_is_enough_without_augmentation(tmp_path):
+    run = make_run(tmp_path)
+    assert len(cached_logits(tiny.model(), run, 8).values) == 1
+
+
+def test_logits_too_large_for_float16_stay_finite(tmp_path):
+    teacher = tiny.model()
+    teacher.get_layer("logits").set_weights(
+        [np.zeros((8, 3)), np.array([1e9, -1e9, 1.0])]
+    )
+    logits = cached_logits(teacher, make_run(tmp_path), 1).values[0]
+    np.testing.assert_array_equal(logits[0], [65504, -65504, 1])
+
+
+def test_stages_of_a_run_share_the_teachers_answers(tmp_path):
+    count = tf.Variable(0)  # No weight of the teacher: it would change its digest.
+
+    class CountImages(keras.layers.Layer):
+        def call(self, inputs):
+            count.assign_add(tf.shape(inputs)[0])
+            return inputs
+
+    plain = tiny.model()
+    teacher = keras.Model(plain.inputs, CountImages()(plain.outputs[0]))
+    run = make_run(tmp_path, **SHIFTED)
+    count.assign(0)
+    objective = tfc.Distillation(teacher, cache=2)
+    model = tfc.Training(epochs=3, objective=objective)(tiny.model(seed=1), run)
+    # Two views, and the images by which the teacher is known.
+    probes = count.numpy() - 2 * len(run.data.train)
+    assert 0 < probes <= 32
+    tfc.Pruning(epochs=2, objective=objective)(model, run)
+    assert count.numpy() == 2 * len(run.data.train) + 2 * probes
