@@ -20,9 +20,13 @@ def test_model_file_is_loaded(tmp_path):
     ]
 
 
-def test_teacher_is_only_trained():
-    with pytest.raises(RecipeError, match=r"stages\[0\]=.* must be a Training"):
-        tfc.Teacher(model="own.keras", stages=(tfc.Pruning(),))
+def test_teacher_may_be_pruned_in_an_order_that_holds():
+    stages = (tfc.Training(), tfc.Pruning())
+    assert tfc.Teacher(model="own.keras", stages=stages).stages == stages
+    with pytest.raises(RecipeError, match="Training"):
+        tfc.Teacher(model="own.keras", stages=stages[::-1])
+    with pytest.raises(RecipeError, match=r"stages\[0\]=3"):
+        tfc.Teacher(model="own.keras", stages=(3,))
 
 
 def test_models_that_stages_name_are_known_or_files():

@@ -14,7 +14,7 @@ from tfcompress.errors import RecipeError
 from tfcompress.field_types import check_types
 from tfcompress.loading import load_model
 from tfcompress.models import build
-from tfcompress.stages import Training
+from tfcompress.stages import Stage, check_order
 from tfcompress.training.initial_weights import FILE_SUFFIXES
 
 
@@ -45,17 +45,21 @@ class Teacher:
 
     Args:
       model: an architecture, or the path of a Keras file.
-      stages: how it is trained; empty takes the file as it is.
+      stages: how it is trained, and perhaps pruned; empty takes the file as it is.
       data: what it is trained and tested on; None is the data of the recipe.
+
+    Raises:
+      RecipeError: a stage would undo an earlier one.
     """
 
     model: Architecture | str
-    stages: tuple[Training, ...] = ()
+    stages: tuple[Stage, ...] = ()
     data: Data | None = None
 
     def __post_init__(self) -> None:
-        """Refuses what is not training."""
+        """Refuses stages in an order that does not hold."""
         check_types(self, RecipeError)
+        check_order(self.stages)
 
 
 def build_model(source: Architecture | str, data: Dataset) -> keras.Model:

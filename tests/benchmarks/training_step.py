@@ -1,4 +1,4 @@
-"""What pruning, QAT and distillation add to a training step, as ratios in one run.
+"""What pruning and QAT add to a training step, as ratios in one run.
 
 Run: `python tests/benchmarks/training_step.py`. Bursts of steps of the plain and of
 each wrapped model alternate in random order, and the 25th percentiles are compared: on
@@ -9,21 +9,17 @@ kept gives exit code 1.
 """
 
 import argparse
-import random
 import sys
 import tempfile
-import time
 
-import numpy as np
 import tf_keras as keras
+from alternating import low_seconds, verdict
 
 import tfcompress as tfc
 from tfcompress.quantization.apply import fake_quantize
 from tfcompress.quantization.calibration import calibrate
 from tfcompress.stages.pruning import Pruning
 from tfcompress.stages.stage import clone_model, select_layers
-from tfcompress.training.distillation import LogitDistillation
-from tfcompress.training.distiller import Distiller
 
 LIMITS = {"plain again": 1.05, "pruning": 1.1, "QAT": 1.5}
 
@@ -37,7 +33,6 @@ def compiled(model):
 def candidates(data, batch_size):
     """Returns models of equal architecture, by what is trained around them."""
     model = tfc.models.mobilenet_v1((28, 28, 1), 10, alpha=0.5, num_blocks=7)
-    teacher = tfc.models.resnet8((28, 28, 1), 10)
     run = tfc.Run(data=data, workdir=tempfile.mkdtemp())
     # The steps of a usual stage, so that masks are updated as often as there.
     stage = Pruning(final_sparsity=0.8, epochs=10, batch_size=batch_size)
@@ -53,19 +48,7 @@ def candidates(data, batch_size):
         "plain again": compiled(clone_model(model)),
         "pruning": compiled(pruned),
         "QAT": compiled(quantized),
-        "distillation, online ResNet-8": compiled(
-            Distiller(
-                clone_model(model), teacher, ((LogitDistillation(4.0), 0.7),), 0.3
-            )
-        ),
     }
-
-
-def burst(model, batches, num_steps):
-    started = time.perf_counter()
-    for _ in range(num_steps):
-        model.train_on_batch(*next(batches))
-    return (time.perf_counter() - started) / num_steps
 
 
 def main():
@@ -78,23 +61,16 @@ def main():
     data = tfc.data.load("fashion_mnist_small")
     batches = iter(data.train_batches(arguments.batch_size, seed=0))
     models = candidates(data, arguments.batch_size)
-    for model in models.values():
-        burst(model, batches, 3)
-    times = {name: [] for name in models}
-    for _ in range(arguments.rounds):
-        for name in random.sample(list(models), len(models)):
-            times[name].append(burst(models[name], batches, arguments.steps))
-    low = {name: float(np.percentile(values, 25)) for name, values in times.items()}
+    steps = {
+        name: lambda model=model: model.train_on_batch(*next(batches))
+        for name, model in models.items()
+    }
+    low = low_seconds(steps, arguments.rounds, arguments.steps)
+    ratios = {name: seconds / low["plain"] for name, seconds in low.items()}
     for name, seconds in low.items():
         limit = f"  (at most {LIMITS[name]})" if name in LIMITS else ""
-        ratio = seconds / low["plain"]
-        print(f"{name:32} {1000 * seconds:7.1f} ms {ratio:6.3f}x{limit}")
-    ratios = {name: seconds / low["plain"] for name, seconds in low.items()}
-    again = max(ratios["plain again"], 1 / ratios["plain again"])
-    if again > LIMITS["plain again"]:
-        print("too busy for a verdict: two equal models differ by more than 5 %")
-        return 2
-    return int(any(ratios[name] > limit for name, limit in LIMITS.items()))
+        print(f"{name:32} {1000 * seconds:7.1f} ms {ratios[name]:6.3f}x{limit}")
+    return verdict(ratios, LIMITS)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,8 @@ class Distiller(keras.Model):
         names = [dict.fromkeys(side) for side in zip(*_pairs(losses), strict=True)]
         ours, theirs = names or ((), ())
         self._call_student, shapes = outputs_of(student, [*ours], "student")
+        self._call_teacher: Any
+        teacher_shapes: Shapes
         self._call_teacher, teacher_shapes = (
             outputs_of(teacher, [*theirs], "teacher") if teacher else (None, {})
         )
