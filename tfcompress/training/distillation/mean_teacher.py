@@ -31,7 +31,7 @@ class MeanTeacher:
 
     References:
       Tarvainen and Valpola, "Mean teachers are better role models", arXiv 1703.01780,
-      section 2 and appendix B.1.
+      section 2, equation 1; the first steps as in the authors' code.
     """
 
     momentum: float = 0.999
