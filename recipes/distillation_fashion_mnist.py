@@ -1,0 +1,53 @@
+"""A student of 40k parameters learns from a ResNet-20, then QAT does too, int8.
+
+`python tests/benchmarks/distillation_accuracy.py FOLDER` compares it, over three seeds,
+with the same student trained on labels alone, and with other kinds of distillation.
+
+Data: the full Fashion-MNIST, 60,000 + 10,000 images.
+Source: Hinton et al., arXiv:1503.02531; He et al., arXiv:1512.03385; Mishra & Marr,
+  Apprentice, arXiv:1711.05852.
+Command: `tfcompress run recipes/distillation_fashion_mnist.py`
+Measured: Not measured yet.
+"""
+
+import tfcompress as tfc
+
+FROM_TEACHER = tfc.Distillation("resnet20", temperature=4.0, alpha=0.9)
+
+RECIPE = tfc.Recipe(
+    data=tfc.Data(
+        "fashion_mnist",
+        augmentation=tfc.Augmentation(shift=2, horizontal_flip=True),
+    ),
+    teachers={
+        "resnet20": tfc.Teacher(
+            model=tfc.Architecture("resnet20"),
+            stages=(
+                tfc.Training(
+                    epochs=20,
+                    optimizer="sgd",
+                    learning_rate=tfc.CosineDecay(0.2, warmup_epochs=1.0),
+                ),
+            ),
+        ),
+    },
+    model=tfc.Architecture(
+        "mobilenet_v1", {"alpha": 0.25, "num_blocks": 7, "num_halvings": 3}
+    ),
+    stages=(
+        tfc.Training(
+            epochs=12,
+            optimizer="sgd",
+            learning_rate=tfc.CosineDecay(0.1, warmup_epochs=0.5),
+            objective=FROM_TEACHER,
+        ),
+        tfc.QuantizationAware(
+            epochs=1, learning_rate=tfc.CosineDecay(5e-5), objective=FROM_TEACHER
+        ),
+    ),
+    export=tfc.Export(quantization="int8"),
+    smoke_overrides={"data.name": "fashion_mnist_small"},
+)
+
+if __name__ == "__main__":
+    tfc.run_as_script(__file__)

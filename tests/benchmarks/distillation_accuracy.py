@@ -1,0 +1,148 @@
+"""What distillation gains in accuracy, by its kind and with few labels.
+
+Run: `python tests/benchmarks/distillation_accuracy.py FOLDER [--seeds=3]
+[--variants plain response ...]`. Teacher, student and their training are those of
+`recipes/distillation_fashion_mnist.py`. The teacher is trained once, seed 0; each seed's
+student is trained from the same weights for as many steps in every variant. `few_*` have
+the labels of a tenth of the images: `few_labels` trains on those images alone,
+`few_response` on the same with the teacher, `few_unlabelled` on all images with the
+teacher and no label.
+
+Each result is a line of `FOLDER/results.jsonl`, written as soon as it is there; the same
+command goes on after a stop. At the end: a table, what was promised, and exit code 1 if
+that is not kept.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import tf_keras as keras
+
+import tfcompress as tfc
+from tfcompress.ingredients import build_model
+
+RECIPE = Path(__file__).parents[2] / "recipes/distillation_fashion_mnist.py"
+# Maps of 7x7, 64 channels of both.
+STUDENT_MAP, TEACHER_MAP = "block04_pointwise_relu", "stage3_block3_relu"
+RESPONSE, HARD = (tfc.LogitDistillation(4.0), 0.9), 0.1
+KINDS = {
+    "plain": None,
+    "response": (RESPONSE,),
+    "decoupled": ((tfc.DecoupledDistillation(), 1.0),),
+    "pearson": ((tfc.PearsonDistillation(), 2.0),),
+    "feature": (RESPONSE, (tfc.FeatureDistillation(STUDENT_MAP, TEACHER_MAP), 1.0)),
+    "attention": (RESPONSE, (tfc.AttentionTransfer(STUDENT_MAP, TEACHER_MAP), 10.0)),
+    "relation": (
+        RESPONSE,
+        (tfc.RelationalDistillation("pool", "pool"), 5.0),
+        (tfc.RelationalDistillation("pool", "pool", "angle"), 10.0),
+    ),
+}
+FEW = ("few_labels", "few_response", "few_unlabelled")
+
+
+def trained_teacher(recipe, data, folder):
+    """Returns the recipe's teacher, trained once."""
+    path = folder / "teacher.keras"
+    if not path.exists():
+        (teacher,) = recipe.teachers.values()
+        keras.utils.set_random_seed(0)
+        model = build_model(teacher.model, data)
+        run = tfc.Run(data=data, workdir=folder, progress=tfc.Progress())
+        for stage in teacher.stages:
+            model = stage(model, run.for_stage("teacher"))
+        tfc.save_model(model, path)
+    return tfc.load_model(path)
+
+
+def top1(recipe, data, teacher, variant, folder, seed):
+    """Returns the accuracy of the student, trained in one way."""
+    stage = recipe.stages[0]
+    losses, hard_weight, epochs = KINDS.get(variant, (RESPONSE,)), HARD, stage.epochs
+    taught = data
+    if variant in ("few_labels", "few_response"):
+        taught = data.limited(num_train=len(data.train) // 10)
+        epochs *= 10  # as many steps
+    if variant == "few_labels":
+        losses = None
+    if variant == "few_unlabelled":
+        losses, hard_weight = ((RESPONSE[0], 1.0),), 0.0
+    objective = losses and tfc.Distillation(
+        teacher, losses=losses, hard_weight=hard_weight
+    )
+    run = tfc.Run(data=taught, workdir=folder / f"seed_{seed}", seed=seed)
+    keras.utils.set_random_seed(seed)
+    student = build_model(recipe.model, data)
+    stage = replace(stage, objective=objective, epochs=epochs)
+    # One name, so one order of the images, for all variants.
+    model = stage(student, run.for_stage("student"))
+    return tfc.evaluate(model, data).top1
+
+
+def table(rows, teacher):
+    """Prints each variant beside its pair; returns the exit code."""
+    found, gains, closed = {}, {}, {}
+    for row in rows:
+        found.setdefault(row["variant"], {})[row["seed"]] = row["top1"]
+    print(f"teacher {teacher:.2%}")
+    for variant, by_seed in found.items():
+        text = f"{variant:15} top-1 {np.mean([*by_seed.values()]):.2%}"
+        base = found.get(FEW[0] if variant in FEW else "plain", {})
+        pairs = [(by_seed[seed], base[seed]) for seed in by_seed if seed in base]
+        if pairs and by_seed is not base:
+            gains[variant] = [ours - theirs for ours, theirs in pairs]
+            closed[variant] = np.mean([(a - b) / (teacher - b) for a, b in pairs])
+            low, mean, high = (
+                100 * f(gains[variant]) for f in (np.min, np.mean, np.max)
+            )
+            text += f", gained {mean:+.2f} points ({low:+.2f} to {high:+.2f}), "
+            text += f"{closed[variant]:.0%} of the gap to the teacher"
+        print(f"{text}, {len(by_seed)} seeds")
+    # What was not run is not kept.
+    few = [np.mean(gains[name]) for name in FEW if name in gains]
+    promises = {
+        "the teacher has 94 %": teacher >= 0.94,
+        "response is never 0.1 points below plain": (
+            min(gains.get("response", [-1])) >= -0.001
+        ),
+        "it closes 30 % of the gap": closed.get("response", 0) >= 0.3,
+        "a tenth of the labels: 2 points better": max(few, default=0) >= 0.02,
+    }
+    for promise, is_kept in promises.items():
+        print(f"{'kept  ' if is_kept else 'MISSED'} {promise}")
+    return int(not all(promises.values()))
+
+
+def main():
+    """Goes on with what is missing; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--variants", nargs="+", default=[*KINDS, *FEW])
+    arguments = parser.parse_args()
+    recipe = tfc.load_recipe(RECIPE)
+    data = recipe.data.load()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    teacher = trained_teacher(recipe, data, arguments.folder)
+    file = arguments.folder / "results.jsonl"
+    lines = file.read_text().splitlines() if file.exists() else []
+    rows = [json.loads(line) for line in lines]
+    for seed in range(arguments.seeds):
+        for variant in arguments.variants:
+            facts = {"seed": seed, "variant": variant}
+            if any(facts.items() <= row.items() for row in rows):
+                continue
+            found = top1(recipe, data, teacher, variant, arguments.folder, seed)
+            rows.append(facts | {"top1": found})
+            print(json.dumps(rows[-1]), flush=True)
+            with file.open("a") as stream:
+                stream.write(json.dumps(rows[-1]) + "\n")
+    return table(rows, tfc.evaluate(teacher, data).top1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
