@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 import time
@@ -18,6 +17,7 @@ from tfcompress.export import export_tflite
 from tfcompress.ingredients import Architecture, build_model
 from tfcompress.loading import load_model, save_model
 from tfcompress.loading.live import is_quantized
+from tfcompress.naming import snake_case
 from tfcompress.profiling import profile
 from tfcompress.profiling.accuracy import accuracy, predict
 from tfcompress.profiling.latency import measure_together
@@ -53,7 +53,7 @@ class Chain:
     def names(self) -> list[str]:
         """Returns the name of each stage, which is also its folder's."""
         return [
-            f"{self.prefix}{position:02d}_{_snake_case(type(stage).__name__)}"
+            f"{self.prefix}{position:02d}_{snake_case(type(stage).__name__)}"
             for position, stage in enumerate(self.stages)
         ]
 
@@ -177,7 +177,3 @@ def _float_latency(before: keras.Model, after: keras.Model) -> dict[str, float]:
             export_tflite(model, path, quantization="float32")
         times = measure_together(paths)
     return dict(zip(("before", "after"), times, strict=True))
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import re
 import typing
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -12,6 +11,7 @@ from typing import Any
 
 from tfcompress.errors import InvalidArgumentError, RecipeError
 from tfcompress.field_types import accepts, alternatives, describe
+from tfcompress.naming import snake_case
 
 
 def replace_at(root: Any, path: str, value: Any) -> Any:
@@ -63,7 +63,7 @@ def _replace(node: Any, names: list[str], value: Any, kind: Any, path: str) -> A
 def _position(items: tuple[Any, ...], name: str, path: str) -> int:
     if name.isdigit() and int(name) < len(items):
         return int(name)
-    kinds = [_snake_case(type(item).__name__) for item in items]
+    kinds = [snake_case(type(item).__name__) for item in items]
     if kinds.count(name) == 1:
         return kinds.index(name)
     if name in kinds:
@@ -73,10 +73,6 @@ def _position(items: tuple[Any, ...], name: str, path: str) -> int:
             "use the number"
         )
     raise _unknown(name, [*map(str, range(len(items))), *kinds], path)
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _unknown(name: str, known: Sequence[str], path: str) -> RecipeError:

@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Imports point from a later floor to an earlier one, or stay on their own.
 FLOORS = (
     {
-        *("errors", "field_types", "storage", "overrides", "serialization"),
+        *("errors", "field_types", "naming", "storage", "overrides", "serialization"),
         *("child", "child_worker"),
     },
     {"run", "layers"},

@@ -2,15 +2,15 @@
 
 Run: `python tests/benchmarks/distillation_accuracy.py FOLDER [--seeds=3]
 [--variants plain response ...]`. Teacher, student and their training are those of
-`recipes/distillation_fashion_mnist.py`. The teacher is trained once, seed 0; each seed's
-student is trained from the same weights for as many steps in every variant. `few_*` have
-the labels of a tenth of the images: `few_labels` trains on those images alone,
+`recipes/distillation_fashion_mnist.py`. The teacher is trained once, seed 0; a seed's
+student is trained from the same weights for as many steps in every variant. `few_*`
+have the labels of a tenth of the images: `few_labels` trains on those images alone,
 `few_response` on the same with the teacher, `few_unlabelled` on all images with the
 teacher and no label.
 
-Each result is a line of `FOLDER/results.jsonl`, written as soon as it is there; the same
-command goes on after a stop. At the end: a table, what was promised, and exit code 1 if
-that is not kept.
+Each result is a line of `FOLDER/results.jsonl`, written as soon as it is there; the
+same command goes on after a stop. At the end: a table, what was promised, and exit
+code 1 if that is not kept.
 """
 
 import argparse

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tfcompress.data import synthetic_tiles
 from tfcompress.data.arrays import from_arrays, load_npz
 from tfcompress.data.assembly import check_options
 from tfcompress.data.augmentation import Augmentation
@@ -18,7 +19,10 @@ from tfcompress.data.folder import load_folder
 from tfcompress.errors import DataError, InvalidArgumentError
 from tfcompress.field_types import accepts, check_types, refusal
 
-NAMES = ("fashion_mnist_small", "fashion_mnist", "folder:PATH", "npz:PATH")
+NAMES = (
+    *("fashion_mnist_small", "fashion_mnist", "synthetic_tiles"),
+    *("folder:PATH", "npz:PATH"),
+)
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,10 @@ class Data:
 
     Args:
       name: `fashion_mnist_small` (5,000 + 2,000 images that come with the package),
-        `fashion_mnist` (60,000 + 10,000), `folder:PATH` (one sub-folder a class, or
-        `train` and `test` with one each) or `npz:PATH` (arrays x_train, y_train,
-        x_test, y_test).
+        `fashion_mnist` (60,000 + 10,000), `synthetic_tiles` (720 + 240 computed
+        colour pictures of 64x64, to try things on), `folder:PATH` (one sub-folder a
+        class, or `train` and `test` with one each) or `npz:PATH` (arrays x_train,
+        y_train, x_test, y_test).
       data_dir: folder with the IDX files of `fashion_mnist`, and of no other set;
         None looks in TFCOMPRESS_DATA_DIR, then in Debian's package, then downloads.
       validation_fraction: of every class of train, in (0, 1).
@@ -128,6 +133,7 @@ class Data:
             )
         if kind == "npz" and path:
             return load_npz(Path(path).expanduser(), **options)
+        class_names: tuple[str, ...] = CLASS_NAMES
         if self.name == "fashion_mnist":
             train, test = load_fashion_mnist(self.data_dir)
         elif self.name == "fashion_mnist_small":
@@ -136,10 +142,13 @@ class Data:
                     (arrays[f"x_{part}"], arrays[f"y_{part}"])
                     for part in ("train", "test")
                 )
+        elif self.name == "synthetic_tiles":
+            train, test = synthetic_tiles.load_synthetic_tiles()
+            class_names = synthetic_tiles.CLASS_NAMES
         else:
             raise _unknown(self.name)
         return from_arrays(
-            train, test, name=self.name, class_names=CLASS_NAMES, **options
+            train, test, name=self.name, class_names=class_names, **options
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tfcompress.errors import ModelError
+from tfcompress.naming import snake_case
 from tfcompress.rewriting.change import Change
 
 _MAX_LENGTH = 200
@@ -43,7 +44,7 @@ def _name_the_nameless(entries: list[dict[str, Any]]) -> None:
         is_users = isinstance(entry.get("registered_name"), str)
         if not is_users or entry["config"].get("name") or entry.get("name"):
             continue
-        base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", entry["class_name"]).lower()
+        base = snake_case(entry["class_name"])
         name, number = base, 0
         while name in taken:
             number += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import numpy as np
 import tf_keras as keras
 
 from tfcompress.errors import ModelError
+from tfcompress.naming import snake_case
 from tfcompress.rewriting.graph import Graph, Tensor
 from tfcompress.rewriting.shapes import Shape
 
@@ -56,7 +56,7 @@ def place(graph: Graph, expression: Expression, name: str) -> Tensor:
 
 def _inner_name(name: str, part: Expression) -> str:
     kind = "" if isinstance(part, Value) else part.layer.__name__
-    return f"{name}_{re.sub('(?<=[a-z])(?=[A-Z])', '_', kind).lower()}"
+    return f"{name}_{snake_case(kind)}"
 
 
 def positive_axis(axis: Any, rank: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from tfcompress.errors import ModelError
 from tfcompress.field_types import check_types
+from tfcompress.naming import snake_case
 
 # The key of a model's own output beside those of its layers.
 LOGITS = ""
@@ -33,7 +33,7 @@ class DistillationLoss:
     @property
     def name(self) -> str:
         """What its curve is called: `feature_distillation_block5`."""
-        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
+        kind = snake_case(type(self).__name__)
         return "_".join([kind, *(layer for layer, _ in self.pairs)])
 
     def reconcile(self, student: Shapes, teacher: Shapes) -> dict[str, int]:
