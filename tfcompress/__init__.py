@@ -31,14 +31,23 @@ if TYPE_CHECKING:
     from tfcompress.loading import load_model, save_model
     from tfcompress.pipeline import run_recipe
     from tfcompress.profiling.accuracy import evaluate
+    from tfcompress.profiling.detection import (
+        Detections,
+        GroundTruth,
+        mean_average_precision,
+    )
     from tfcompress.profiling.layer_plots import (
         plot_channels,
         plot_quantization_errors,
         plot_sensitivity,
     )
+    from tfcompress.profiling.perturbations import Perturbations
     from tfcompress.profiling.profile import profile
     from tfcompress.profiling.quantization_errors import quantization_errors
     from tfcompress.profiling.quantization_sensitivity import quantization_sensitivity
+    from tfcompress.profiling.robustness import robustness
+    from tfcompress.profiling.robustness_plot import plot_robustness
+    from tfcompress.profiling.segmentation import mean_iou
     from tfcompress.profiling.sensitivity import channel_sensitivity
     from tfcompress.quantization.calibration import Calibration
     from tfcompress.quantization.strip import strip_quantization
@@ -81,15 +90,18 @@ __all__ = [
     "CosineDecay",
     "Data",
     "DecoupledDistillation",
+    "Detections",
     "Distillation",
     "Export",
     "FeatureDistillation",
     "FlowDistillation",
+    "GroundTruth",
     "LayerPruning",
     "LogitDistillation",
     "LogitMatching",
     "MeanTeacher",
     "PearsonDistillation",
+    "Perturbations",
     "Progress",
     "Pruning",
     "QuantizationAware",
@@ -111,13 +123,17 @@ __all__ = [
     "export_tflite",
     "load_model",
     "load_recipe",
+    "mean_average_precision",
+    "mean_iou",
     "models",
     "plot_channels",
     "plot_quantization_errors",
+    "plot_robustness",
     "plot_sensitivity",
     "profile",
     "quantization_errors",
     "quantization_sensitivity",
+    "robustness",
     "run_as_script",
     "run_recipe",
     "save_model",
@@ -140,11 +156,18 @@ _HOMES = {
     "tfcompress.pipeline": ("run_recipe",),
     "tfcompress.profiling": ("profile",),
     "tfcompress.profiling.accuracy": ("evaluate",),
+    "tfcompress.profiling.detection": (
+        *("Detections", "GroundTruth", "mean_average_precision"),
+    ),
     "tfcompress.profiling.layer_plots": (
         *("plot_channels", "plot_quantization_errors", "plot_sensitivity"),
     ),
+    "tfcompress.profiling.perturbations": ("Perturbations",),
     "tfcompress.profiling.quantization_errors": ("quantization_errors",),
     "tfcompress.profiling.quantization_sensitivity": ("quantization_sensitivity",),
+    "tfcompress.profiling.robustness": ("robustness",),
+    "tfcompress.profiling.robustness_plot": ("plot_robustness",),
+    "tfcompress.profiling.segmentation": ("mean_iou",),
     "tfcompress.profiling.sensitivity": ("channel_sensitivity",),
     "tfcompress.quantization.strip": ("strip_quantization",),
     "tfcompress.ingredients": ("Architecture", "Teacher"),

@@ -2,43 +2,73 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tfcompress.data.model_fit import check_model_fits
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.loading import load_model
-from tfcompress.profiling.litert import run_batches
-from tfcompress.profiling.tflite_graph import is_tflite, read_tflite
+from tfcompress.profiling.calibration_error import (
+    confidence_of,
+    expected_calibration_error,
+)
+from tfcompress.profiling.confusion import check_class_ids, confusion_matrix
+from tfcompress.profiling.inference import (
+    answers,
+    batch_size_for,
+    name_of,
+    open_model,
+)
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
+    from tfcompress.training.progress import Progress
 
-_BATCH_VALUES = 256 * 1024
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Accuracy:
-    """How often a model is right.
+    """How often a model is right, which classes it confuses, and how sure it is.
 
     Args:
       top1: share of examples, in [0, 1], whose class gets the largest output.
       top5: share of examples, in [0, 1], whose class is among the five largest.
       num_examples: number of examples judged.
+      per_class: share of the examples of each class that are right, in [0, 1], shape
+        `(num_classes,)`; NaN for a class without examples.
+      confusion: number of examples by label (row) and predicted class (column), shape
+        `(num_classes, num_classes)`.
+      calibration_error: mean distance between confidence and accuracy, in [0, 1], as
+        `expected_calibration_error` defines it, with 15 bins.
     """
 
     top1: float
     top5: float
     num_examples: int
+    per_class: npt.NDArray[np.float64]
+    confusion: npt.NDArray[np.int64]
+    calibration_error: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns JSON values; null for a class without examples."""
+        shares = self.per_class.tolist()
+        return {
+            "top1": self.top1,
+            "top5": self.top5,
+            "num_examples": self.num_examples,
+            "per_class": [None if np.isnan(share) else share for share in shares],
+            "confusion": self.confusion.tolist(),
+            "calibration_error": self.calibration_error,
+        }
 
 
-def evaluate(model_or_path: Any, data: Dataset, split: str = "test") -> Accuracy:
+def evaluate(
+    model_or_path: Any,
+    data: Dataset,
+    split: str = "test",
+    progress: Progress | None = None,
+) -> Accuracy:
     """Measures the accuracy of a Keras model, Keras file or .tflite file.
 
     A .tflite file is run by LiteRT, as it would be on a device.
@@ -47,18 +77,25 @@ def evaluate(model_or_path: Any, data: Dataset, split: str = "test") -> Accuracy
       model_or_path: a live model, or a path.
       data: its labels are what is right.
       split: `train`, `validation` or `test`.
+      progress: where to tell how far it is; None is silent.
 
     Raises:
-      ModelError: the model cannot be read or run, or does not fit the data.
+      ModelError: the model cannot be read or run, does not fit the data, or answers
+        NaN.
 
     Example:
-      >>> tfc.evaluate("model.tflite", data).top1
+      >>> result = tfc.evaluate("model.tflite", data)
+      >>> result.top1, result.per_class.min(), result.calibration_error
     """
-    return accuracy(predict(model_or_path, data, split), getattr(data, split).labels)
+    logits = predict(model_or_path, data, split, progress)
+    return accuracy(logits, getattr(data, split).labels)
 
 
 def predict(
-    model_or_path: Any, data: Dataset, split: str = "test"
+    model_or_path: Any,
+    data: Dataset,
+    split: str = "test",
+    progress: Progress | None = None,
 ) -> npt.NDArray[np.float32]:
     """Returns the outputs of a model for all of a split, in order.
 
@@ -66,37 +103,44 @@ def predict(
       model_or_path: a live model, or the path of a Keras or .tflite file.
       data: the images.
       split: `train`, `validation` or `test`.
+      progress: where to tell how far it is; None is silent.
 
     Returns:
       Real-valued outputs of shape `(num_examples, num_classes)`.
 
     Raises:
-      ModelError: the model cannot be read or run, or does not fit the data.
+      ModelError: the model cannot be read or run, does not fit the data, or answers
+        NaN.
     """
-    # Batches of about a megabyte: larger ones leave the processor's cache.
-    side = int(np.prod(data.input_shape))
-    batch_size = max(1, min(256, _BATCH_VALUES // side))
+    opened = open_model(model_or_path, data)
+    batch_size = batch_size_for(data.input_shape)
     images = data.batches(split, batch_size).map(lambda image, label: image)
-    if not isinstance(model_or_path, (str, os.PathLike)):
-        model = model_or_path
-    elif is_tflite(path := Path(model_or_path)):
-        graph = read_tflite(path)[0]
-        check_model_fits(
-            SimpleNamespace(
-                name=str(path),
-                input_shape=graph.inputs[0].shape,
-                output_shape=graph.outputs[0].shape,
-            ),
-            data,
-        )
-        numpy_images = images.as_numpy_iterator()
-        outputs = run_batches(path, numpy_images, batch_size=batch_size)
-        return np.concatenate(list(outputs))
-    else:
-        model = load_model(path)
-    check_model_fits(model, data)
-    logits: npt.NDArray[np.float32] = model.predict(images, verbose=0)
-    return logits
+    outputs = answers(opened, images.as_numpy_iterator(), batch_size)
+    if progress is not None:
+        outputs = counted(outputs, len(images), name_of(opened), progress)
+    return np.concatenate(list(outputs))
+
+
+def counted(
+    batches: Iterable[Any], num_batches: int, name: str, progress: Progress
+) -> Iterator[Any]:
+    """Yields batches, and tells how many of them are done.
+
+    Args:
+      batches: whatever takes the time.
+      num_batches: how many there will be.
+      name: of the work.
+      progress: where to tell.
+    """
+    progress.plan([(name, num_batches)])
+    progress.begin(name)
+    try:
+        for batch in batches:
+            progress.step()
+            yield batch
+    finally:
+        progress.end(name)
+        progress.close()
 
 
 def accuracy(
@@ -104,34 +148,43 @@ def accuracy(
 ) -> Accuracy:
     """Counts how often the label gets the largest, or one of the five largest, logits.
 
-    Of equal logits the first class wins, as in `argmax`; NaN is never right.
+    Of equal logits the first class wins, as in `argmax`. Confidence is the softmax of
+    logits; outputs in [0, 1] that sum to 1 are taken for probabilities as they are.
 
     Args:
       logits: shape `(num_examples, num_classes)`.
       labels: class ids in [0, num_classes), shape `(num_examples,)`.
 
     Raises:
-      InvalidArgumentError: their shapes do not go together.
+      InvalidArgumentError: their shapes do not go together, a label is out of range,
+        or a logit is NaN or infinite.
     """
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels):
         raise InvalidArgumentError(
             f"logits have the shape {logits.shape} and labels {labels.shape}; "
             "expected (num_examples, num_classes) and (num_examples,), not empty"
         )
-    num_classes = logits.shape[1]
-    if labels.min() < 0 or labels.max() >= num_classes:
+    if not np.isfinite(logits).all():
+        broken = int((~np.isfinite(logits).all(axis=1)).sum())
         raise InvalidArgumentError(
-            f"labels reach from {labels.min()} to {labels.max()}, the model has "
-            f"{num_classes} outputs; expected labels in [0, {num_classes})"
+            f"logits of {broken} of {len(logits)} examples are NaN or infinite; "
+            "expected numbers: a model that gives these is broken"
         )
+    num_classes = logits.shape[1]
+    check_class_ids("labels", labels, num_classes)
     own = np.take_along_axis(logits, labels[:, np.newaxis].astype(np.int64), axis=1)
     earlier = np.arange(num_classes) < labels[:, np.newaxis]
-    # "Not at most" also counts what cannot be compared.
-    rank = np.sum(~(logits <= own) | (logits == own) & earlier, axis=1)
+    rank = np.sum((logits > own) | (logits == own) & earlier, axis=1)
+    confusion = confusion_matrix(labels, logits.argmax(axis=1), num_classes)
+    with np.errstate(invalid="ignore"):
+        per_class = confusion.diagonal() / confusion.sum(axis=1)
     return Accuracy(
         top1=float(np.mean(rank < 1)),
         top5=float(np.mean(rank < 5)),
         num_examples=len(labels),
+        per_class=per_class,
+        confusion=confusion,
+        calibration_error=expected_calibration_error(confidence_of(logits), rank < 1),
     )
 
 
