@@ -36,11 +36,13 @@ if TYPE_CHECKING:
         GroundTruth,
         mean_average_precision,
     )
+    from tfcompress.profiling.latency import latency_ratio
     from tfcompress.profiling.layer_plots import (
         plot_channels,
         plot_quantization_errors,
         plot_sensitivity,
     )
+    from tfcompress.profiling.memory_plot import plot_memory
     from tfcompress.profiling.perturbations import Perturbations
     from tfcompress.profiling.profile import profile
     from tfcompress.profiling.quantization_errors import quantization_errors
@@ -121,12 +123,14 @@ __all__ = [
     "evaluate",
     "export_c_array",
     "export_tflite",
+    "latency_ratio",
     "load_model",
     "load_recipe",
     "mean_average_precision",
     "mean_iou",
     "models",
     "plot_channels",
+    "plot_memory",
     "plot_quantization_errors",
     "plot_robustness",
     "plot_sensitivity",
@@ -159,10 +163,12 @@ _HOMES = {
     "tfcompress.profiling.detection": (
         *("Detections", "GroundTruth", "mean_average_precision"),
     ),
+    "tfcompress.profiling.perturbations": ("Perturbations",),
+    "tfcompress.profiling.latency": ("latency_ratio",),
     "tfcompress.profiling.layer_plots": (
         *("plot_channels", "plot_quantization_errors", "plot_sensitivity"),
     ),
-    "tfcompress.profiling.perturbations": ("Perturbations",),
+    "tfcompress.profiling.memory_plot": ("plot_memory",),
     "tfcompress.profiling.quantization_errors": ("quantization_errors",),
     "tfcompress.profiling.quantization_sensitivity": ("quantization_sensitivity",),
     "tfcompress.profiling.robustness": ("robustness",),

@@ -146,7 +146,7 @@ def _run(
         stages=rows,
         artifact=_artifact_facts(model, artifact, data),
         comparison={},
-    ).compared(latency_ratio(baseline_file.path, artifact.path))
+    ).compared(latency_ratio(baseline_file.path, artifact.path).ratio)
     write_bytes(workdir / "report.md", report.to_markdown().encode())
     write_json(workdir / "report.json", report.to_dict())
     write_json(workdir / _MANIFEST, _result_facts(workdir))
@@ -199,6 +199,7 @@ def _artifact_facts(
 ) -> dict[str, Any]:
     logits = predict(artifact.path, data)
     top = accuracy(logits, data.test.labels)
+    totals = profile(artifact.path, latency=False).totals
     return {
         "path": Path(artifact.path).name,
         "sha256": artifact.sha256,
@@ -208,11 +209,11 @@ def _artifact_facts(
         "keras_agreement": agreement(predict(model, data), logits),
         "size_bytes": artifact.size_bytes,
         "gzip_bytes": artifact.gzip_bytes,
-        "macs": profile(artifact.path, latency=False).totals.macs,
+        "macs": totals.macs,
         **artifact.audit.to_dict(),
         "calibration_indices": list(artifact.calibration_indices),
         "latency_ms": measure_latency(artifact.path).to_dict(),
-        "peak_memory_bytes": None,
+        "peak_memory_bytes": totals.peak_memory_bytes,
     }
 
 

@@ -77,7 +77,7 @@ def main():
             pruned, gain = prune(model, round_to, options.macs)
             after = export(pruned, folder / f"{name}_{side}_{round_to}")
             for kind, old, new in zip(("float32", "int8"), before, after, strict=True):
-                ratio = latency_ratio(old, new, seconds=options.seconds)
+                ratio = latency_ratio(old, new, seconds=options.seconds).ratio
                 lowest = min(lowest, ratio / gain)
                 print(
                     f"{name:<13} {side:>4} {round_to:>8} {kind:<8} {gain:>8.2f} "

@@ -100,3 +100,34 @@ def test_a_bad_file_does_not_cost_the_others(capfd, tmp_path, files, output):
     assert "a.tflite" in "".join(captured.out.split())
     if output == "json":
         assert [found["source"] for found in json.loads(captured.out)] == [files[1]]
+
+
+def test_the_table_has_totals_and_layers_when_asked_for(capfd, files):
+    assert main(["profile", files[1], "--nolatency"]) == 0
+    totals = capfd.readouterr().out
+    assert main(["profile", files[1], "--nolatency", "--per_op"]) == 0
+    both = capfd.readouterr().out
+    assert "peak activations" in totals and "peak activations" in both
+    assert "FULLY_CONNECTED" in both and "FULLY_CONNECTED" not in totals
+
+
+def test_the_picture_of_memory_is_written(capfd, tmp_path, files):
+    target = tmp_path / "memory.png"
+    words = ["profile", files[0], "--format=json", f"--memory_plot={target}"]
+    assert main(words) == 0
+    assert target.read_bytes().startswith(b"\x89PNG")
+    assert json.loads(capfd.readouterr().out)["memory"]["peak_bytes"] > 0
+    assert main(["profile", *files[1:], f"--memory_plot={target}"]) == 2
+    assert "draws one MODEL" in capfd.readouterr().err
+
+
+def test_what_is_measured_can_be_chosen(capfd, files):
+    words = ["profile", files[1], "--format=json", "--batch_size=2", "--roofline"]
+    assert main(words) == 0
+    document = json.loads(capfd.readouterr().out)
+    assert document["totals"]["latency_ms"]["batch_size"] == 2
+    assert document["roofline"]["bytes_per_second"] > 0
+    # LiteRT's C interface makes no buffers for a batch that is open in the signature.
+    is_told = any("times by operator" in note for note in document["notes"])
+    assert is_told != bool(document["runtime_ops"])
+    assert document["arenas"][0]["runtime"] == "LiteRT"

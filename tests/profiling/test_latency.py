@@ -1,11 +1,17 @@
 import os
 
+import numpy as np
 import pytest
 import tf_keras as keras
 
 from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.export import export_tflite
-from tfcompress.profiling.latency import Latency, latency_ratio, measure_latency
+from tfcompress.profiling.latency import (
+    Latency,
+    _interval,
+    latency_ratio,
+    measure_latency,
+)
 
 layers = keras.layers
 
@@ -25,7 +31,16 @@ def files(tmp_path_factory):
 def test_percentiles_rise_and_say_how_they_were_measured(files):
     latency = measure_latency(files[0], num_threads=1, num_runs=20)
     assert 0 < latency.p10 <= latency.p50 <= latency.p90
+    assert latency.p10 <= latency.mean
     assert (latency.num_runs, latency.num_threads) == (20, 1)
+    assert latency.num_warm_up_runs >= 3
+    assert latency.cores is None or len(latency.cores) == 1
+
+
+def test_a_batch_is_one_run_of_several_examples(files):
+    latency = measure_latency(files[0], batch_size=3, num_runs=10)
+    assert latency.batch_size == 3
+    assert latency.examples_per_second == pytest.approx(3000 / latency.p50)
 
 
 def test_time_limit_still_gives_ten_runs(files):
@@ -34,19 +49,42 @@ def test_time_limit_still_gives_ten_runs(files):
 
 def test_ratio_is_of_the_first_to_the_second(files):
     small, large = files
-    ratio = latency_ratio(large, small, num_pairs=10)
-    assert ratio > 4
-    assert latency_ratio(small, large, num_pairs=10) < 1 / 4
+    found = latency_ratio(large, small, num_pairs=10)
+    assert found.ratio > 4
+    assert 1 < found.low <= found.ratio <= found.high
+    assert (found.confidence, found.num_pairs) == (0.95, 10)
+    assert latency_ratio(small, large, num_pairs=10).ratio < 1 / 4
+
+
+def test_the_interval_covers_the_ratio_as_often_as_it_says():
+    random = np.random.default_rng(0)
+    covered = 0
+    for _ in range(100):
+        # The first takes 1.2 times as long; either is disturbed now and then.
+        times = np.array([[1.2], [1.0]]) * (1 + random.exponential(0.1, (2, 250)))
+        low, high = _interval(times)
+        assert high - low < 0.1
+        covered += low <= 1.2 <= high
+    assert 88 <= covered <= 100
+
+
+def test_the_interval_is_a_point_where_nothing_disturbs():
+    assert _interval(np.array([[3.0] * 20, [2.0] * 20])) == (1.5, 1.5)
 
 
 def test_to_dict_has_the_keys_of_the_report():
-    latency = Latency(p10=1.0, p50=2.0, p90=3.0, num_runs=4, num_threads=5)
+    latency = Latency(1.0, 2.0, 3.0, 2.5, 4, 5, batch_size=6, cores=(0, 1))
     assert latency.to_dict() == {
         "p10": 1.0,
         "p50": 2.0,
         "p90": 3.0,
+        "mean": 2.5,
         "num_runs": 4,
         "num_threads": 5,
+        "batch_size": 6,
+        "num_warm_up_runs": 0,
+        "cores": [0, 1],
+        "examples_per_second": 6 * 1000 / 2.0,
     }
 
 

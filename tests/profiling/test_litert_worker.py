@@ -9,7 +9,13 @@ from tfcompress.export import export_tflite
 from tfcompress.profiling import litert
 
 WORKER = litert.__file__.replace("litert.py", "litert_worker.py")
-JOB = {"task": "latency", "num_threads": 1, "num_runs": 12, "seconds": 5}
+JOB = {
+    "task": "latency",
+    "num_threads": 1,
+    "num_runs": 12,
+    "seconds": 5,
+    "batch_size": 2,
+}
 
 
 def work(**job):
@@ -30,10 +36,12 @@ def path(tmp_path_factory):
 
 def test_replies_alone_go_to_stdout(path):
     done = work(paths=[path])
-    samples = json.loads(done.stdout)
+    reply = json.loads(done.stdout)
     assert done.returncode == 0
-    assert len(samples) == 12
-    assert min(samples) > 0
+    assert len(reply["samples"]) == 12
+    assert min(reply["samples"]) > 0
+    assert reply["batch_size"] == 2
+    assert reply["num_warm_up_runs"] >= 3
 
 
 def test_alternating_gives_as_many_blocks_of_each_file(path):

@@ -1,5 +1,4 @@
 import csv
-import gzip
 import io
 import json
 import subprocess
@@ -10,62 +9,57 @@ import pytest
 import tf_keras as keras
 import tiny
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.export import export_tflite
 from tfcompress.loading import save_model
+from tfcompress.profiling.arenas import Arena
+from tfcompress.profiling.memory_plan import MemoryPlan
 from tfcompress.profiling.profile import (
     LayerProfile,
     Profile,
     Totals,
-    file_sizes,
     profile,
     shape_text,
     visible_text,
 )
+from tfcompress.profiling.roofline import Roofline
+from tfcompress.profiling.runtime_ops import RuntimeOp
 
 LAYERS = (
     LayerProfile("in", "InputLayer", (8, 8, 1), 0, 0, 0),
     LayerProfile("conv, 1", "Conv2D", (8, 8, 2), 20, 10, 1152, 18, 9),
     LayerProfile("dense", "Dense", (None, 3), 9, 9, 6, 6, 6),
 )
-PROFILE = Profile("a.keras", "keras", Totals.of(LAYERS, trainable_params=29), LAYERS)
-
-
-def test_sparsity_is_the_share_of_zeros_in_the_kernel():
-    assert [layer.sparsity for layer in LAYERS] == [0.0, 9 / 18, 0.0]
-
-
-def test_totals_add_up(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"a" * 1000)
-    latency_ms = {"p10": 0.1, "p50": 0.2, "p90": 0.3}
-    totals = Totals.of(LAYERS, path=path, latency_ms=latency_ms)
-    assert totals == Totals(
-        params=20 + 9,
-        trainable_params=None,
-        nonzero_params=10 + 9,
-        macs=1152 + 6,
-        sparsity=9 / (18 + 6),
-        size_bytes=1000,
-        gzip_bytes=len(gzip.compress(b"a" * 1000, 9, mtime=0)),
-        latency_ms=latency_ms,
-    )
+PROFILE = Profile(
+    *("a.keras", "keras", Totals.of(LAYERS, trainable_params=29), LAYERS),
+    memory=MemoryPlan(640, 1, (1, 9, 2)),
+    arenas=(Arena("LiteRT", 704),),
+    runtime_ops=(RuntimeOp("GEMM", 1.5),),
+    roofline=Roofline(1e9, {"float32": 1e9}, 1),
+    notes=("odd",),
+)
 
 
 def test_to_json_holds_totals_and_layers():
     document = json.loads(PROFILE.to_json())
     assert document == PROFILE.to_dict()
-    assert list(document) == ["source", "format", "totals", "layers"]
-    assert document["totals"] == {
-        "params": 29,
-        "trainable_params": 29,
-        "nonzero_params": 19,
-        "macs": 1158,
-        "sparsity": 0.375,
-        "size_bytes": None,
-        "gzip_bytes": None,
-        "latency_ms": None,
+    totals = document["totals"]
+    assert (totals["params"], totals["macs"], totals["sparsity"]) == (29, 1158, 0.375)
+    assert totals["latency_ms"] is totals["size_bytes"] is None
+    assert totals["modelled_energy"]["kind"] == "modelled"
+    assert document["memory"] == {
+        "peak_bytes": 640,
+        "peak_op": 1,
+        "live_bytes": [1, 9, 2],
     }
+    assert document["arenas"][0]["runtime"] == "LiteRT"
+    assert document["runtime_ops"] == [{"name": "GEMM", "microseconds": 1.5}]
+    # Without bytes arithmetic bounds: 1152 MACs at 1000 million a second.
+    assert document["roofline"]["layers"][1] == {
+        "bound": "compute",
+        "attainable_us": pytest.approx(1.152),
+    }
+    assert document["notes"] == ["odd"]
     assert document["layers"][1]["name"] == "conv, 1"
     assert document["layers"][1]["sparsity"] == 0.5
     assert document["layers"][2]["output_shape"] == [None, 3]
@@ -79,10 +73,16 @@ def test_to_csv_has_one_line_a_layer():
         "name": "conv, 1",
         "type": "Conv2D",
         "output_shape": "8x8x2",
+        "dtype": "float32",
         "params": "20",
         "nonzero_params": "10",
         "sparsity": "0.5",
         "macs": "1152",
+        "flops": "0",
+        "read_bytes": "0",
+        "written_bytes": "0",
+        "intensity": "0.0",
+        "live_bytes": "9",
     }
 
 
@@ -113,15 +113,6 @@ def test_visible_text_keeps_letters_and_spells_out_the_rest():
 
 def test_shape_text_marks_open_sides():
     assert shape_text((None, 28, 1)) == "?x28x1"
-
-
-def test_file_sizes_is_raw_and_gzip(tmp_path):
-    path = tmp_path / "random"
-    content = np.random.default_rng(0).bytes(500)
-    path.write_bytes(content)
-    size_bytes, gzip_bytes = file_sizes(path)
-    assert size_bytes == 500
-    assert gzip_bytes == len(gzip.compress(content, 9, mtime=0)) >= 500
 
 
 def test_profile_of_a_live_model_has_no_file_and_no_latency():
@@ -155,6 +146,32 @@ def test_profile_of_a_tflite_file_is_timed(tmp_path):
     latency_ms = profile(path).totals.latency_ms
     assert 0 < latency_ms["p10"] <= latency_ms["p50"] <= latency_ms["p90"]
     assert latency_ms["num_threads"] == 1
+
+
+def test_a_batch_and_the_roofline_are_measured_when_asked_for(tmp_path):
+    path = tmp_path / "model.tflite"
+    export_tflite(tiny.model(), path, quantization="float32")
+    found = profile(path, batch_size=4, roofline=True)
+    assert found.totals.latency_ms["batch_size"] == 4
+    assert found.roofline.num_threads == 1
+    assert profile(tiny.model(), roofline=True).roofline is found.roofline
+
+
+@pytest.mark.parametrize("wrong", [{"num_threads": 0}, {"batch_size": 0}])
+def test_less_than_one_is_refused(wrong):
+    with pytest.raises(InvalidArgumentError, match="expected at least 1 of each"):
+        profile(tiny.model(), **wrong)
+
+
+def test_the_same_model_has_the_same_counts_as_keras_and_as_tflite(tmp_path):
+    model = tiny.model()
+    random = np.random.default_rng(0)
+    model.set_weights([random.uniform(0.1, 1, w.shape) for w in model.get_weights()])
+    path = tmp_path / "model.tflite"
+    export_tflite(model, path, quantization="float32")
+    as_keras, as_file = profile(model).totals, profile(path, latency=False).totals
+    assert as_keras.macs == as_file.macs > 0
+    assert as_keras.folded_params == as_file.params < as_keras.params
 
 
 def test_profile_of_a_missing_file_says_so(tmp_path):

@@ -8,9 +8,16 @@ import tf_keras as keras
 from tfcompress.data import from_arrays
 from tfcompress.errors import ModelError
 from tfcompress.export import export_tflite
-from tfcompress.profiling.tflite_file import profile_tflite
+from tfcompress.profiling.tflite_file import (
+    _notes,
+    _read_bytes,
+    _scratch,
+    profile_tflite,
+)
+from tfcompress.profiling.tflite_tensors import Graph, Op, Tensor
 
 layers = keras.layers
+NONE = np.empty(0)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +54,7 @@ DATA = from_arrays(
 def test_counts_by_arithmetic(tmp_path, model, quantization):
     path = tmp_path / "m.tflite"
     export_tflite(model, path, DATA, quantization, slim=False)  # which has the names
-    profile = profile_tflite(path, latency=False)
+    profile = profile_tflite(path)
     by_name = {layer.name: layer for layer in profile.layers if layer.macs}
     counts = {name: (layer.params, layer.macs) for name, layer in by_name.items()}
     assert counts == {
@@ -69,12 +76,57 @@ def test_counts_by_arithmetic(tmp_path, model, quantization):
     assert profile.totals.latency_ms is None
 
 
-def test_latency_is_measured_when_asked_for(tmp_path, model):
+def test_bytes_and_memory_by_arithmetic(tmp_path, model):
     path = tmp_path / "m.tflite"
-    export_tflite(model, path, quantization="float32")
-    latency_ms = profile_tflite(path, num_threads=2).totals.latency_ms
-    assert 0 < latency_ms["p10"] <= latency_ms["p90"]
-    assert latency_ms["num_threads"] == 2
+    export_tflite(model, path, DATA, "int8", slim=False)
+    profile = profile_tflite(path)
+    by_name = {layer.name: layer for layer in profile.layers if layer.macs}
+    conv = by_name["conv"]
+    # 216 weights of 8 bits, six biases of 32; the input is read, the output written.
+    assert conv.weight_bytes == {"int8": 216, "int32": 24}
+    assert conv.read_bytes == 8 * 8 * 4 + 216 + 24
+    assert conv.written_bytes == 4 * 4 * 6
+    assert conv.dtype == "int8"
+    # A bias and ReLU6, two comparisons, beside the MACs.
+    assert conv.flops == 2 * conv.macs + 3 * 4 * 4 * 6
+    totals = profile.totals
+    weights = sum(totals.weight_bytes.values())
+    assert totals.other_bytes == totals.size_bytes - weights
+    place = profile.layers.index(conv)
+    assert profile.memory.live_bytes[place] == 8 * 8 * 4 + 4 * 4 * 6
+    assert totals.peak_memory_bytes >= max(profile.memory.live_bytes)
+    assert profile.notes == ()
+
+
+def one_op(name, inputs, output, dtype="int8"):
+    tensors = [Tensor("t", dtype, shape, NONE, NONE, None) for shape in inputs]
+    given = Tensor("o", dtype, output, NONE, NONE, None)
+    return Op(name, tuple(tensors), (given,))
+
+
+def test_a_selection_reads_what_it_writes():
+    gather = one_op("GATHER", [(1000, 8), (3,)], (3, 8))
+    assert _read_bytes(gather) == 3 * 8 + 3
+
+
+@pytest.mark.parametrize(
+    ("dtype", "num_bytes"), [("int8", 40), ("int16", 80), ("float32", 0)]
+)
+def test_integer_sums_need_room(dtype, num_bytes):
+    mean = one_op("MEAN", [(1, 4, 4, 10)], (1, 10), dtype)
+    (sums,) = _scratch(mean)
+    assert sums.num_bytes == num_bytes
+    assert _scratch(one_op("ADD", [(1, 4)], (1, 4))) == []
+
+
+def test_what_cannot_be_counted_is_noted(tmp_path):
+    ops = (one_op("CUSTOM:Odd", [(1,)], (1,)), one_op("WHILE", [(1,)], (1,)))
+    graph = Graph((), ops, (), ())
+    assert _notes([graph]) == (
+        "1 CUSTOM:Odd not counted: how much it computes is not in the file",
+        "WHILE: the operators of all graphs are counted once, and the memory plan is "
+        "that of the main graph",
+    )
 
 
 def test_tensorflow_is_not_imported(tmp_path, model):

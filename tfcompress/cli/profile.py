@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from absl import flags
@@ -10,6 +13,7 @@ from absl import flags
 from tfcompress.cli.command import Command, UsageError, new_flags, tell
 from tfcompress.cli.model_files import MODEL_FLAGS, call_on_model, define_model_flags
 from tfcompress.errors import TfcompressError
+from tfcompress.storage import write_bytes
 
 if TYPE_CHECKING:
     from tfcompress.profiling import Profile
@@ -19,6 +23,27 @@ SCHEMA_VERSION = 1
 
 def command() -> Command:
     """Returns the `profile` command."""
+    values = _flags()
+    return Command(
+        usage="tfcompress profile MODEL ...",
+        summary="Counts parameters, MACs, bytes and memory of models, and times files.",
+        examples=(
+            "tfcompress profile model.keras",
+            "tfcompress profile runs/quickstart/model.tflite --num_threads=2",
+            "tfcompress profile model.tflite --per_op --memory_plot=memory.png",
+            "tfcompress profile a.tflite b.tflite --format=csv --nolatency",
+        ),
+        groups={
+            "What to measure": ("latency", "num_threads", "batch_size", "roofline"),
+            "How to open Keras models": MODEL_FLAGS,
+            "How to print": ("format", "per_op", "memory_plot", "debug"),
+        },
+        run=lambda words: _run(values, words),
+        flags=values,
+    )
+
+
+def _flags() -> flags.FlagValues:
     values = new_flags()
     flags.DEFINE_enum(
         "format", "table", ["table", "json", "csv"], "How to print.", flag_values=values
@@ -31,30 +56,39 @@ def command() -> Command:
         flag_values=values,
     )
     flags.DEFINE_boolean(
-        "latency", True, "Time .tflite files; --nolatency does not.", flag_values=values
+        "latency",
+        True,
+        "Run .tflite files: time, allocated memory; --nolatency does not.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "batch_size",
+        1,
+        "Examples in a run that is timed.",
+        lower_bound=1,
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "roofline",
+        False,
+        "Measure this machine; say whether memory or arithmetic bounds each layer.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "per_op", False, "Show each layer in the table, too.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "memory_plot", None, "PNG to draw memory over time into.", flag_values=values
     )
     define_model_flags(values)
-    return Command(
-        usage="tfcompress profile MODEL ...",
-        summary="Counts parameters, MACs, zeros and bytes of models, layer by layer.",
-        examples=(
-            "tfcompress profile model.keras",
-            "tfcompress profile runs/quickstart/model.tflite --num_threads=2",
-            "tfcompress profile a.tflite b.tflite --format=csv --nolatency",
-        ),
-        groups={
-            "What to measure": ("latency", "num_threads"),
-            "How to open Keras models": MODEL_FLAGS,
-            "How to print": ("format", "debug"),
-        },
-        run=lambda words: _run(values, words),
-        flags=values,
-    )
+    return values
 
 
 def _run(values: flags.FlagValues, words: list[str]) -> int:
     if not words:
         raise UsageError("expected at least one MODEL (.keras, .h5 or .tflite)")
+    if values.memory_plot and len(words) > 1:
+        raise UsageError("--memory_plot draws one MODEL; give one, or leave it out")
     from tfcompress.cli.noise import noise_to
 
     profiles, exit_code = [], 0
@@ -66,8 +100,12 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
             except TfcompressError as error:
                 tell(f"error: {error}", values.debug, terminal.err)
                 exit_code = error.exit_code
-        if profiles:
+        if profiles and values.format == "table":
+            _write_table(profiles, terminal.out, values.per_op)
+        elif profiles:
             _WRITERS[values.format](profiles, terminal.out, len(words) > 1)
+        if profiles and values.memory_plot:
+            _draw(profiles[0], values.memory_plot)
     return exit_code
 
 
@@ -76,20 +114,42 @@ def _profile(path: str, values: flags.FlagValues) -> Profile:
     from tfcompress.profiling.tflite_graph import is_tflite
 
     if is_tflite(path):
-        latency, num_threads = values.latency, values.num_threads
-        return profile(path, latency=latency, num_threads=num_threads)
-    return Profile.from_dict(call_on_model("profile", path, values))
+        return profile(
+            path,
+            latency=values.latency,
+            num_threads=values.num_threads,
+            batch_size=values.batch_size,
+            roofline=values.roofline,
+        )
+    found = Profile.from_dict(call_on_model("profile", path, values))
+    if values.roofline:
+        from tfcompress.profiling.roofline import Roofline
+
+        found = replace(found, roofline=Roofline.measure(values.num_threads))
+    return found
 
 
-def _write_table(profiles: list[Profile], out: IO[str], several: bool) -> None:
-    del several
+def _write_table(profiles: list[Profile], out: IO[str], per_op: bool) -> None:
     from rich.console import Console
 
-    from tfcompress.profiling.table import profile_table
+    from tfcompress.profiling.table import profile_table, runtime_table, totals_table
 
-    console = Console(file=out, width=None if out.isatty() else 120)
+    # No terminal, no width: as wide as all columns need.
+    console = Console(file=out, width=None if out.isatty() else 140)
     for profile in profiles:
-        console.print(profile_table(profile))
+        console.print(totals_table(profile))
+        if per_op:
+            console.print(profile_table(profile, console.width))
+        if per_op and profile.runtime_ops:
+            console.print(runtime_table(profile))
+
+
+def _draw(profile: Profile, path: str) -> None:
+    from tfcompress.profiling.memory_plot import plot_memory
+
+    content = io.BytesIO()
+    plot_memory(profile).savefig(content, format="png", dpi=150)
+    write_bytes(Path(path), content.getvalue())
 
 
 def _write_json(profiles: list[Profile], out: IO[str], several: bool) -> None:
@@ -109,4 +169,4 @@ def _write_csv(profiles: list[Profile], out: IO[str], several: bool) -> None:
         print("\n".join(lines[1:] if position else lines), file=out)
 
 
-_WRITERS = {"table": _write_table, "json": _write_json, "csv": _write_csv}
+_WRITERS = {"json": _write_json, "csv": _write_csv}

@@ -10,13 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tfcompress.profiling.tflite_graph import (
-    FLOAT_DTYPES,
-    Graph,
-    Op,
-    Tensor,
-    read_tflite,
-)
+from tfcompress.profiling.tflite_graph import read_tflite
+from tfcompress.profiling.tflite_tensors import FLOAT_DTYPES, Graph, Op, Tensor
 from tfcompress.quantization.shared_values import WeightCounts
 
 # Which axis of an operator's kernel counts the output channels.

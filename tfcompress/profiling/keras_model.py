@@ -1,4 +1,4 @@
-"""Parameters and multiply-accumulates of a Keras model, by walking its graph.
+"""Static profile of a Keras model, by walking its graph.
 
 Layers are told by class name, so that tf_keras and Keras 3 models go the same way.
 """
@@ -6,7 +6,7 @@ Layers are told by class name, so that tf_keras and Keras 3 models go the same w
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,26 @@ import numpy as np
 import tensorflow as tf
 
 from tfcompress.errors import ModelError
-from tfcompress.profiling.profile import LayerProfile, Profile, Totals
-
-_PER_OUTPUT = frozenset(
-    {
-        "Conv1D",
-        "Conv2D",
-        "Conv3D",
-        "DepthwiseConv1D",
-        "DepthwiseConv2D",
-        "SeparableConv1D",
-        "SeparableConv2D",
-        "Dense",
-    }
+from tfcompress.profiling.counts import LayerProfile, Totals
+from tfcompress.profiling.keras_folding import count_folded_params
+from tfcompress.profiling.keras_layers import (
+    Call,
+    count_flops,
+    count_macs,
+    is_counted,
 )
-_PER_INPUT = frozenset({"Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"})
-_TFMOT_LAYERS = frozenset({"PruneLowMagnitude", "QuantizeWrapperV2", "QuantizeLayer"})
+from tfcompress.profiling.keras_memory import (
+    graph_of,
+    inputs_of,
+    is_tfmot,
+    layer_of,
+    num_bytes,
+    plan_keras_memory,
+    unwrapped,
+)
+from tfcompress.profiling.profile import Profile
+from tfcompress.profiling.tflite_graph import read_file
+
 _TFMOT_VARIABLES = ("_min", "_max", "_step", "_leaders", "/mask", "/threshold")
 
 
@@ -39,8 +43,8 @@ def profile_keras_model(model: Any, path: Path | None = None) -> Profile:
 
     A kernel of n weights costs n multiply-accumulates at each output position, or at
     each input position where it is transposed; this is exact for grouped, depthwise
-    and separable convolutions too, with padding counted. Layers without a kernel
-    count as 0. TF-MOT's wrappers are looked through.
+    and separable convolutions too, with padding counted. TF-MOT's wrappers are looked
+    through. Bytes and memory are those of a model whose layers run one by one.
 
     Args:
       model: built, with sizes known but for the batch.
@@ -50,17 +54,25 @@ def profile_keras_model(model: Any, path: Path | None = None) -> Profile:
       ModelError: the model is subclassed or not built, or a size is open.
     """
     layers = tuple(_layer_profiles(model, "", 1))
+    memory = plan_keras_memory(model, [layer.name for layer in layers])
+    nodes = [node for found in _nodes_by_layer(model).values() for node in found]
+    is_flat = not any(hasattr(layer, "layers") for layer in model.layers)
+    totals = Totals.of(
+        layers,
+        trainable_params=sum(
+            math.prod(weight.shape) for weight in model.trainable_weights
+        ),
+        folded_params=count_folded_params(nodes) if is_flat else None,
+        content=read_file(path) if path and path.is_file() else None,
+        memory=memory,
+    )
     return Profile(
         source=str(path) if path else str(model.name),
         format="keras",
-        totals=Totals.of(
-            layers,
-            trainable_params=sum(
-                math.prod(weight.shape) for weight in model.trainable_weights
-            ),
-            path=path if path and path.is_file() else None,
-        ),
+        totals=totals,
         layers=layers,
+        memory=memory,
+        notes=tuple(_notes(model)),
     )
 
 
@@ -75,8 +87,7 @@ def _layer_profiles(model: Any, prefix: str, calls: int) -> Iterator[LayerProfil
 
 
 def _nodes_by_layer(model: Any) -> dict[int, list[Any]]:
-    graph = getattr(model, "_functional", None) or model
-    nodes_by_depth = getattr(graph, "_nodes_by_depth", None)
+    nodes_by_depth = getattr(graph_of(model), "_nodes_by_depth", None)
     if not nodes_by_depth:
         raise ModelError(
             f"cannot count on the model {getattr(model, 'name', model)!r}: expected a "
@@ -86,67 +97,77 @@ def _nodes_by_layer(model: Any) -> dict[int, list[Any]]:
     nodes = defaultdict(list)
     for depth in nodes_by_depth.values():
         for node in depth:
-            layer = getattr(node, "layer", None) or node.operation
-            nodes[id(layer)].append(node)
+            nodes[id(layer_of(node))].append(node)
     return nodes
 
 
 def _layer_profile(
     wrapper: Any, nodes: list[Any], prefix: str, calls: int
 ) -> LayerProfile:
-    is_tfmot = type(wrapper).__name__ in _TFMOT_LAYERS
-    layer = getattr(wrapper, "layer", wrapper) if is_tfmot else wrapper
-    # The wrapper's list: under QAT the layer's own kernel is a quantized tensor.
-    weights = [
-        (name, weight.numpy())
-        for weight in wrapper.weights
-        if not (name := weight.name.split(":")[0]).endswith(_TFMOT_VARIABLES)
-        or not is_tfmot
-    ]
-    kernels = [values for name, values in weights if name.endswith("kernel")]
-    num_kernel_params = sum(kernel.size for kernel in kernels)
+    layer = unwrapped(wrapper)
     name = f"{prefix}{layer.name}"
+    weights = _weights(wrapper)
+    kernels = [values for key, values in weights if key.endswith("kernel")]
+    num_kernel_params = sum(kernel.size for kernel in kernels)
+    weight_bytes: Counter[str] = Counter()
+    for _, values in weights:
+        weight_bytes[values.dtype.name] += values.nbytes
+    macs = flops = read_bytes = written_bytes = 0
+    for node in nodes:
+        taken, given = inputs_of(node), tf.nest.flatten(node.outputs)
+        call = Call(layer, name, _shapes(taken), _shapes(given), num_kernel_params)
+        node_macs = count_macs(call)
+        macs += calls * node_macs
+        flops += calls * count_flops(call, node_macs)
+        read_bytes += calls * (sum(map(num_bytes, taken)) + weight_bytes.total())
+        written_bytes += calls * sum(map(num_bytes, given)) if taken else 0
+    output = tf.nest.flatten(nodes[0].outputs)[0]
     return LayerProfile(
         name=name,
         type=type(layer).__name__,
-        output_shape=_shape(nodes[0].outputs)[1:],
+        output_shape=tuple(output.shape)[1:],
         params=sum(values.size for _, values in weights),
         nonzero_params=sum(int(np.count_nonzero(values)) for _, values in weights),
-        macs=calls * sum(_macs(layer, node, name, num_kernel_params) for node in nodes),
+        macs=macs,
         kernel_params=num_kernel_params,
         nonzero_kernel_params=sum(int(np.count_nonzero(k)) for k in kernels),
+        trainable_params=sum(math.prod(w.shape) for w in wrapper.trainable_weights),
+        dtype=tf.as_dtype(output.dtype).name,
+        flops=flops,
+        weight_bytes=dict(weight_bytes),
+        read_bytes=read_bytes,
+        written_bytes=written_bytes,
     )
 
 
-def _macs(layer: Any, node: Any, name: str, num_kernel_params: int) -> int:
-    """Multiply-accumulates of one call, for one image."""
-    if type(layer).__name__ != "MatrixProduct":
-        return num_kernel_params * _positions(layer, node, name)
-    inputs = getattr(node, "keras_inputs", None) or node.input_tensors
-    # Each number of the product is a sum along the last axis of its first factor.
-    *_, length = _shape(inputs)
-    return math.prod(side or 1 for side in _shape(node.outputs)) * (length or 1)
+def _shapes(tensors: list[Any]) -> list[tuple[int | None, ...]]:
+    return [tuple(tensor.shape) for tensor in tensors]
 
 
-def _positions(layer: Any, node: Any, name: str) -> int:
-    """Number of places at which the layer's kernel is applied in one call."""
-    classes = {base.__name__ for base in type(layer).__mro__}
-    if classes & _PER_INPUT:
-        inputs = getattr(node, "keras_inputs", None) or node.input_tensors
-        shape = _shape(inputs)
-    elif classes & _PER_OUTPUT:
-        shape = _shape(node.outputs)
-    else:
-        return 0
-    is_channels_first = getattr(layer, "data_format", None) == "channels_first"
-    sides = shape[2:] if is_channels_first else shape[1:-1]
-    if None in sides:
-        raise ModelError(
-            f"cannot count the multiply-accumulates of layer {name!r}: its sides are "
-            f"open, {sides}; build the model with a fixed input_shape"
-        )
-    return math.prod(side or 1 for side in sides)
+def _weights(wrapper: Any) -> list[tuple[str, np.ndarray]]:
+    """Returns names and values of a layer's weights, without those of TF-MOT.
+
+    Of the wrapper's list: under QAT the layer's own kernel is a quantized tensor.
+    """
+    named = [(weight.name.split(":")[0], weight) for weight in wrapper.weights]
+    return [
+        (name, np.asarray(weight))
+        for name, weight in named
+        if not (is_tfmot(wrapper) and name.endswith(_TFMOT_VARIABLES))
+    ]
 
 
-def _shape(tensors: Any) -> tuple[int | None, ...]:
-    return tuple(tf.nest.flatten(tensors)[0].shape)
+def _notes(model: Any) -> Iterator[str]:
+    """Yields a line for each layer with matrices that is not counted."""
+    for layer in model.layers:
+        inner = unwrapped(layer)
+        if hasattr(inner, "layers"):
+            yield from _notes(inner)
+        elif not is_counted(inner) and any(
+            len(weight.shape) > 1 and weight.name.split(":")[0].endswith("kernel")
+            for weight in inner.weights
+        ):
+            yield (
+                f"layer {inner.name!r} ({type(inner).__name__}) is counted as 0 "
+                "multiply-accumulates: it has a kernel that it may use in any way"
+            )

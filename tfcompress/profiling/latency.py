@@ -5,48 +5,89 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tfcompress.profiling.litert import sample_times
+
+_CONFIDENCE = 0.95
+_NUM_RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Time that LiteRT takes for one image.
+    """Time that LiteRT takes for a run.
 
     Args:
       p10: milliseconds that a tenth of the runs stay below: what the file costs where
         nothing else disturbs.
       p50: median, in milliseconds.
       p90: milliseconds that nine tenths stay below.
+      mean: in milliseconds.
       num_runs: runs measured, after warming up.
       num_threads: LiteRT's.
+      batch_size: examples in a run; 1 where the file admits no other.
+      num_warm_up_runs: runs before, which are not counted.
+      cores: the process was held to; None where the system does not let it be.
     """
 
     p10: float
     p50: float
     p90: float
+    mean: float
     num_runs: int
     num_threads: int
+    batch_size: int = 1
+    num_warm_up_runs: int = 0
+    cores: tuple[int, ...] | None = None
 
-    def to_dict(self) -> dict[str, float]:
-        """Returns the fields as JSON values."""
-        return asdict(self)
+    @property
+    def examples_per_second(self) -> float:
+        """Throughput at the median."""
+        return 1000 * self.batch_size / self.p50
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields and the throughput as JSON values."""
+        cores = None if self.cores is None else list(self.cores)
+        throughput = self.examples_per_second
+        return {**asdict(self), "cores": cores, "examples_per_second": throughput}
+
+
+@dataclass(frozen=True)
+class LatencyRatio:
+    """How many times longer one file takes than another.
+
+    Args:
+      ratio: of the tenth percentiles of their blocks.
+      low: end of the confidence interval.
+      high: its other end.
+      confidence: that the ratio of this machine at this time lies between them.
+      num_pairs: pairs of blocks that were measured.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    confidence: float
+    num_pairs: int
 
 
 def measure_latency(
     path: str | Path,
     num_threads: int = 1,
     *,
+    batch_size: int = 1,
     num_runs: int = 300,
     seconds: float = 3.0,
 ) -> Latency:
-    """Times a .tflite file on one random image, in a pinned process of its own.
+    """Times a .tflite file on random values, in a pinned process of its own.
 
     Args:
       path: the file.
       num_threads: LiteRT's, and the number of cores the process is held to.
+      batch_size: examples in a run.
       num_runs: measured runs, at most.
       seconds: after which no more are begun, once there are ten.
 
@@ -56,13 +97,24 @@ def measure_latency(
     Example:
       >>> measure_latency("model.tflite").p10
     """
-    samples = sample_times(
-        "latency", [path], num_threads=num_threads, num_runs=num_runs, seconds=seconds
+    reply = sample_times(
+        "latency",
+        [path],
+        num_threads=num_threads,
+        batch_size=batch_size,
+        num_runs=num_runs,
+        seconds=seconds,
     )
-    p10, p50, p90 = (
-        float(value) / 1e6 for value in np.percentile(samples, (10, 50, 90))
+    milliseconds = np.array(reply["samples"]) / 1e6
+    p10, p50, p90 = (float(x) for x in np.percentile(milliseconds, (10, 50, 90)))
+    return Latency(
+        *(p10, p50, p90, float(milliseconds.mean())),
+        num_runs=len(milliseconds),
+        num_threads=num_threads,
+        batch_size=reply["batch_size"],
+        num_warm_up_runs=reply["num_warm_up_runs"],
+        cores=None if reply["cores"] is None else tuple(reply["cores"]),
     )
-    return Latency(p10, p50, p90, len(samples), num_threads)
 
 
 def latency_ratio(
@@ -70,14 +122,15 @@ def latency_ratio(
     path_b: str | Path,
     num_threads: int = 1,
     *,
-    num_pairs: int = 250,
+    num_pairs: int = 1000,
     seconds: float = 10.0,
-) -> float:
+) -> LatencyRatio:
     """Returns how many times longer the first file takes than the second.
 
     Both run in alternating blocks of about 1 ms in random order, and the tenth
     percentiles are compared: on a busy machine means and medians move by half, this
-    ratio by about one percent.
+    ratio by about one percent. The interval is that of the bootstrap over stretches of
+    pairs, since what disturbs a machine lasts longer than a block.
 
     Args:
       path_a: the file in the numerator, such as the float32 baseline.
@@ -88,11 +141,43 @@ def latency_ratio(
 
     Raises:
       ModelError: a file cannot be run.
+
+    Example:
+      >>> tfc.latency_ratio("baseline.tflite", "model.tflite").ratio
+
+    References:
+      Kuensch, "The jackknife and the bootstrap for general stationary observations",
+      The Annals of Statistics, 1989 (the moving-block bootstrap).
     """
-    time_a, time_b = measure_together(
-        [path_a, path_b], num_threads, num_blocks=num_pairs, seconds=seconds
+    times = np.array(
+        sample_times(
+            "alternate",
+            [path_a, path_b],
+            num_threads=num_threads,
+            num_runs=num_pairs,
+            seconds=seconds,
+        )
     )
-    return time_a / time_b
+    time_a, time_b = np.percentile(times, 10, axis=1)
+    low, high = _interval(times)
+    return LatencyRatio(
+        float(time_a / time_b), low, high, _CONFIDENCE, num_pairs=times.shape[1]
+    )
+
+
+def _interval(times: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Returns the confidence interval of the ratio, by the moving-block bootstrap."""
+    num_pairs = times.shape[1]
+    length = max(1, round(num_pairs ** (1 / 3)))
+    random = np.random.default_rng(0)
+    starts = random.integers(
+        num_pairs - length + 1, size=(_NUM_RESAMPLES, -(-num_pairs // length))
+    )
+    drawn = (starts[..., np.newaxis] + np.arange(length)).reshape(_NUM_RESAMPLES, -1)
+    time_a, time_b = np.percentile(times[:, drawn[:, :num_pairs]], 10, axis=-1)
+    tail = 50 * (1 - _CONFIDENCE)
+    low, high = np.percentile(time_a / time_b, (tail, 100 - tail))
+    return float(low), float(high)
 
 
 def measure_together(

@@ -1,4 +1,4 @@
-"""An int8 .tflite file of one layer alone, by its shape: what a channel count costs.
+"""A .tflite file of one layer alone, by its shape: what a channel count costs.
 
 The converter takes a second a file, and a table of layers needs hundreds: these are
 written from the flatbuffer schema. The weights are zeros, for the time of LiteRT's
@@ -8,6 +8,7 @@ dense kernels does not depend on values.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +55,16 @@ class LayerShape:
         return sides[0], sides[1]
 
 
-def build_layer_file(layer: LayerShape, num_inputs: int, num_outputs: int) -> bytes:
-    """Returns the bytes of a .tflite file of one int8 layer.
+def build_layer_file(
+    layer: LayerShape, num_inputs: int, num_outputs: int, dtype: str = "int8"
+) -> bytes:
+    """Returns the bytes of a .tflite file of one layer.
 
     Args:
       layer: its shape.
       num_inputs: input channels; a multiple of the groups.
       num_outputs: output channels; of a depthwise layer a multiple of the inputs.
+      dtype: of everything but the biases of an int8 file: `int8` or `float32`.
     """
     is_depthwise = layer.op == "DEPTHWISE_CONV_2D"
     is_dense = layer.op == "FULLY_CONNECTED"
@@ -76,20 +80,14 @@ def build_layer_file(layer: LayerShape, num_inputs: int, num_outputs: int) -> by
     image, output = ((side[1:] if is_dense else (1, *side)) for side in _sides(layer))
     model = schema.ModelT()
     model.version = 3
+    is_float = dtype == "float32"
+    weights = np.zeros(kernel, np.float32 if is_float else np.int8)
+    biases = np.zeros(num_outputs, np.float32 if is_float else np.int32)
     # The first buffer is empty by the schema: that of all that is computed.
-    weights, biases = np.zeros(kernel, np.int8), np.zeros(num_outputs, np.int32)
     model.buffers = [_buffer(None), _buffer(weights), _buffer(biases)]
-    each = np.full(num_outputs, _SCALE, np.float32)
     graph = schema.SubGraphT()
-    types = schema.TensorType
-    graph.tensors = [
-        _tensor("input", (*image, num_inputs), types.INT8, 0, each[:1]),
-        _tensor("kernel", kernel, types.INT8, 1, each, channel_axis),
-        _tensor("bias", (num_outputs,), types.INT32, 2, each * np.float32(_SCALE)),
-        _tensor(
-            "output", (*output, num_outputs), types.INT8, 0, np.ones(1, np.float32)
-        ),
-    ]
+    shapes = ((*image, num_inputs), kernel, (num_outputs,), (*output, num_outputs))
+    graph.tensors = _tensors(shapes, channel_axis, is_float)
     graph.inputs, graph.outputs = [0], [3]
     graph.operators = [_operator(layer, num_outputs // num_inputs)]
     model.subgraphs = [graph]
@@ -97,7 +95,7 @@ def build_layer_file(layer: LayerShape, num_inputs: int, num_outputs: int) -> by
     code.builtinCode = getattr(schema.BuiltinOperator, layer.op)
     # Readers take the larger of the two; the old field is one byte.
     code.deprecatedBuiltinCode = code.builtinCode
-    code.version = 4 if is_dense else 3
+    code.version = 1 if is_float else 4 if is_dense else 3
     model.operatorCodes = [code]
     return bytes(convert_object_to_bytearray(model))
 
@@ -113,6 +111,24 @@ def _buffer(values: np.ndarray | None) -> Any:
     return buffer
 
 
+def _tensors(
+    shapes: Sequence[tuple[int, ...]], channel_axis: int, is_float: bool
+) -> list[Any]:
+    """Returns input, kernel, bias and output."""
+    image, kernel, bias, output = shapes
+    types = schema.TensorType
+    kind, bias_kind = (
+        (types.FLOAT32, types.FLOAT32) if is_float else (types.INT8, types.INT32)
+    )
+    each = np.full(0 if is_float else bias[0], _SCALE, np.float32)
+    return [
+        _tensor("input", image, kind, 0, each[:1]),
+        _tensor("kernel", kernel, kind, 1, each, channel_axis),
+        _tensor("bias", bias, bias_kind, 2, each * np.float32(_SCALE)),
+        _tensor("output", output, kind, 0, np.ones_like(each[:1])),
+    ]
+
+
 def _tensor(
     name: str,
     shape: tuple[int, ...],
@@ -123,6 +139,8 @@ def _tensor(
 ) -> Any:
     tensor = schema.TensorT()
     tensor.name, tensor.shape, tensor.type, tensor.buffer = name, shape, dtype, buffer
+    if not len(scales):
+        return tensor
     tensor.quantization = schema.QuantizationParametersT()
     tensor.quantization.scale = scales
     tensor.quantization.zeroPoint = np.zeros(len(scales), np.int64)

@@ -32,6 +32,7 @@ def sample_times(
     num_threads: int,
     num_runs: int,
     seconds: float,
+    batch_size: int = 1,
 ) -> Any:
     """Returns nanoseconds a run, measured in a child process on cores of its own.
 
@@ -41,14 +42,18 @@ def sample_times(
       num_threads: LiteRT's, and the number of cores the child is held to.
       num_runs: runs, or blocks of each file, at most.
       seconds: after which no more are begun, once there are ten.
+      batch_size: examples in a run, for `latency`.
+
+    Returns:
+      What the task of `litert_worker.py` replies.
 
     Raises:
       ModelError: a file cannot be run.
     """
-    if num_threads < 1 or num_runs < 1:
+    if min(num_threads, num_runs, batch_size) < 1:
         raise InvalidArgumentError(
-            f"num_threads is {num_threads} and num_runs {num_runs}; expected at "
-            "least 1 of each"
+            f"num_threads is {num_threads}, num_runs {num_runs} and batch_size "
+            f"{batch_size}; expected at least 1 of each"
         )
     job: dict[str, Any] = {
         "task": task,
@@ -56,6 +61,7 @@ def sample_times(
         "num_threads": num_threads,
         "num_runs": num_runs,
         "seconds": seconds,
+        "batch_size": batch_size,
     }
     with tempfile.TemporaryFile() as errors, _start(job, errors) as worker:
         try:

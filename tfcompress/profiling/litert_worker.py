@@ -1,4 +1,4 @@
-"""Runs .tflite files in a process of its own; started by `litert.py`, never imported.
+"""Runs .tflite files in a process of its own; started by `litert.py`.
 
 It stands alone (numpy and LiteRT only), so that it starts in a fraction of a second,
 and a damaged file that crashes LiteRT takes nothing else with it.
@@ -109,52 +109,60 @@ def _dequantize(stored: np.ndarray, port: dict[str, Any]) -> np.ndarray:
     return values
 
 
-def _pin(num_threads: int) -> None:
-    # Not every system lets a process choose its cores.
+def pin(num_threads: int) -> list[int] | None:
+    """Holds this process to its last cores; returns them, None where it cannot be."""
     with suppress(AttributeError, OSError):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, cores[-num_threads:])
+        cores = sorted(os.sched_getaffinity(0))[-num_threads:]
+        os.sched_setaffinity(0, cores)
+        return cores
+    return None
 
 
-def _time(invoke: Callable[[], None], num_runs: int) -> float:
+def time_runs(invoke: Callable[[], None], num_runs: int) -> float:
+    """Returns the nanoseconds of one of several runs, their mean."""
     start = time.perf_counter_ns()
     for _ in range(num_runs):
         invoke()
     return (time.perf_counter_ns() - start) / num_runs
 
 
-def _warm_up(invoke: Callable[[], None], nanoseconds: int) -> float:
-    """Returns nanoseconds a run, after runs enough for caches and clocks to settle."""
+def _warm_up(invoke: Callable[[], None], nanoseconds: int) -> tuple[float, int]:
+    """Runs until caches and clocks have settled; returns the fastest, and how many."""
     end = time.perf_counter_ns() + nanoseconds
-    fastest = _time(invoke, 1)
-    for _ in range(2):
-        fastest = min(fastest, _time(invoke, 1))
+    times = [time_runs(invoke, 1) for _ in range(3)]
     while time.perf_counter_ns() < end:
-        fastest = min(fastest, _time(invoke, 1))
-    return fastest
+        times.append(time_runs(invoke, 1))
+    return min(times), len(times)
 
 
 def latency(job: dict[str, Any], replies: IO[bytes]) -> None:
-    """Replies with the nanoseconds of each run of one file."""
-    _pin(job["num_threads"])
+    """Replies with the nanoseconds of each run of one file, and how it was run."""
+    cores = pin(job["num_threads"])
     (path,) = job["paths"]
-    model = Model(path, job["num_threads"], 1)
-    _warm_up(model.invoke, WARM_UP_NS)
+    model = Model(path, job["num_threads"], job["batch_size"])
+    _, num_warm_up_runs = _warm_up(model.invoke, WARM_UP_NS)
     end = time.perf_counter_ns() + job["seconds"] * 1e9
     samples: list[float] = []
     while len(samples) < job["num_runs"] and (
         len(samples) < MIN_RUNS or time.perf_counter_ns() < end
     ):
-        samples.append(_time(model.invoke, 1))
-    replies.write(json.dumps(samples).encode())
+        samples.append(time_runs(model.invoke, 1))
+    reply = {
+        "samples": samples,
+        "batch_size": model.batch_size,
+        "num_warm_up_runs": num_warm_up_runs,
+        "cores": cores,
+    }
+    replies.write(json.dumps(reply).encode())
 
 
 def alternate(job: dict[str, Any], replies: IO[bytes]) -> None:
     """Replies with the nanoseconds a run of alternating short blocks of each file."""
-    _pin(job["num_threads"])
+    pin(job["num_threads"])
     invokes = [Model(path, job["num_threads"], 1).invoke for path in job["paths"]]
     warm_up = 2 * WARM_UP_NS // len(invokes)
-    num_runs = [max(1, int(BLOCK_NS / _warm_up(invoke, warm_up))) for invoke in invokes]
+    fastest = [_warm_up(invoke, warm_up)[0] for invoke in invokes]
+    num_runs = [max(1, int(BLOCK_NS / each)) for each in fastest]
     end = time.perf_counter_ns() + job["seconds"] * 1e9
     shuffle = random.Random(0).shuffle
     samples: list[list[float]] = [[] for _ in invokes]
@@ -164,7 +172,7 @@ def alternate(job: dict[str, Any], replies: IO[bytes]) -> None:
     ):
         shuffle(order)
         for which in order:
-            samples[which].append(_time(invokes[which], num_runs[which]))
+            samples[which].append(time_runs(invokes[which], num_runs[which]))
     replies.write(json.dumps(samples).encode())
 
 

@@ -3,114 +3,39 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from tfcompress.errors import InvalidArgumentError
+from tfcompress.profiling.arenas import Arena
+from tfcompress.profiling.counts import LayerProfile, Totals, gzip_size
+from tfcompress.profiling.memory_plan import MemoryPlan
+from tfcompress.profiling.runtime_ops import RuntimeOp
+
+if TYPE_CHECKING:
+    from tfcompress.profiling.roofline import Roofline
+
+__all__ = [
+    "LayerProfile",
+    "Profile",
+    "Totals",
+    "gzip_size",
+    "profile",
+    "shape_text",
+    "visible_text",
+]
 
 LAYER_COLUMNS = (
-    "name",
-    "type",
-    "output_shape",
-    "params",
-    "nonzero_params",
-    "sparsity",
-    "macs",
+    *("name", "type", "output_shape", "dtype", "params", "nonzero_params"),
+    *("sparsity", "macs", "flops", "read_bytes", "written_bytes", "intensity"),
+    "live_bytes",
 )
-
-
-@dataclass(frozen=True)
-class LayerProfile:
-    """What one layer, or one operator of a .tflite file, holds and costs.
-
-    Args:
-      name: as in the model; a nested model's layers are `outer/inner`.
-      type: class of the layer or name of the operator, such as `Conv2D`.
-      output_shape: without the batch, such as (height, width, channels).
-      params: all weights, biases and statistics.
-      nonzero_params: those of them that are not zero.
-      macs: multiply-accumulates for one example, padding counted.
-      kernel_params: weights that are multiplied with activations, which is what
-        pruning can touch: kernels, and neither biases nor normalisation.
-      nonzero_kernel_params: those of them that are not zero.
-    """
-
-    name: str
-    type: str
-    output_shape: tuple[int | None, ...]
-    params: int
-    nonzero_params: int
-    macs: int
-    kernel_params: int = 0
-    nonzero_kernel_params: int = 0
-
-    @property
-    def sparsity(self) -> float:
-        """Share of zeros among `kernel_params`, in [0, 1]; 0 without a kernel."""
-        return _sparsity(self.kernel_params, self.nonzero_kernel_params)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the fields and the sparsity as JSON values."""
-        return {
-            **asdict(self),
-            "output_shape": list(self.output_shape),
-            "sparsity": self.sparsity,
-        }
-
-
-@dataclass(frozen=True)
-class Totals:
-    """What the whole model holds and costs; None where it was not measured.
-
-    Args:
-      params: all weights, biases and statistics.
-      trainable_params: those that training changes; None for a .tflite file.
-      nonzero_params: those of `params` that are not zero.
-      macs: multiply-accumulates for one example.
-      sparsity: share of zeros among all kernels, in [0, 1].
-      size_bytes: of the file.
-      gzip_bytes: of the file through gzip, level 9.
-      latency_ms: p10, p50, p90 for one example, with num_runs and num_threads.
-    """
-
-    params: int
-    trainable_params: int | None
-    nonzero_params: int
-    macs: int
-    sparsity: float
-    size_bytes: int | None = None
-    gzip_bytes: int | None = None
-    latency_ms: Mapping[str, float] | None = None
-
-    @classmethod
-    def of(
-        cls,
-        layers: Iterable[LayerProfile],
-        *,
-        trainable_params: int | None = None,
-        path: str | os.PathLike[str] | None = None,
-        latency_ms: Mapping[str, float] | None = None,
-    ) -> Totals:
-        """Adds up `layers`, and weighs the file at `path`."""
-        layers = tuple(layers)
-        size_bytes, gzip_bytes = (None, None) if path is None else file_sizes(path)
-        return cls(
-            params=sum(layer.params for layer in layers),
-            trainable_params=trainable_params,
-            nonzero_params=sum(layer.nonzero_params for layer in layers),
-            macs=sum(layer.macs for layer in layers),
-            sparsity=_sparsity(
-                sum(layer.kernel_params for layer in layers),
-                sum(layer.nonzero_kernel_params for layer in layers),
-            ),
-            size_bytes=size_bytes,
-            gzip_bytes=gzip_bytes,
-            latency_ms=latency_ms,
-        )
 
 
 @dataclass(frozen=True)
@@ -122,6 +47,11 @@ class Profile:
       format: `keras` or `tflite`.
       totals: of the whole model.
       layers: in order of execution.
+      memory: of activations over the run; None where sizes are open.
+      arenas: memory that runtimes allocate for a .tflite file, where it was measured.
+      runtime_ops: times by LiteRT's own operators, where they were measured.
+      roofline: of this machine, where it was asked for.
+      notes: what was not counted or not measured, and why; a sentence each.
 
     Example:
       >>> tfc.profile("model.tflite").totals.macs
@@ -132,31 +62,52 @@ class Profile:
     format: Literal["keras", "tflite"]
     totals: Totals
     layers: tuple[LayerProfile, ...]
+    memory: MemoryPlan | None = None
+    arenas: tuple[Arena, ...] = ()
+    runtime_ops: tuple[RuntimeOp, ...] = ()
+    roofline: Roofline | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns `source`, `format`, `totals` and `layers` as JSON values."""
-        latency_ms = self.totals.latency_ms
-        totals = {field: getattr(self.totals, field) for field in vars(self.totals)}
+        """Returns the fields as JSON values."""
         return {
             "source": self.source,
             "format": self.format,
-            "totals": {
-                **totals,
-                "latency_ms": None if latency_ms is None else dict(latency_ms),
-            },
+            "totals": self.totals.to_dict(),
             "layers": [layer.to_dict() for layer in self.layers],
+            "memory": self.memory.to_dict() if self.memory else None,
+            "arenas": [arena.to_dict() for arena in self.arenas],
+            "runtime_ops": [op.to_dict() for op in self.runtime_ops],
+            "roofline": self._roofline_dict(),
+            "notes": list(self.notes),
+        }
+
+    def _roofline_dict(self) -> dict[str, Any] | None:
+        if self.roofline is None:
+            return None
+        placed = [self.roofline.place(layer) for layer in self.layers]
+        return {
+            **self.roofline.to_dict(),
+            "layers": [each._asdict() for each in placed],
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Profile:
         """Returns the profile that `to_dict` wrote."""
-        layers = []
-        for layer in values["layers"]:
-            given = {key: value for key, value in layer.items() if key != "sparsity"}
-            given["output_shape"] = tuple(given["output_shape"])
-            layers.append(LayerProfile(**given))
-        totals = Totals(**values["totals"])
-        return cls(values["source"], values["format"], totals, tuple(layers))
+        from tfcompress.profiling.roofline import Roofline
+
+        memory, roofline = values["memory"], values["roofline"]
+        return cls(
+            source=values["source"],
+            format=values["format"],
+            totals=Totals.from_dict(values["totals"]),
+            layers=tuple(LayerProfile.from_dict(each) for each in values["layers"]),
+            memory=MemoryPlan.from_dict(memory) if memory else None,
+            arenas=tuple(Arena(**arena) for arena in values["arenas"]),
+            runtime_ops=tuple(RuntimeOp(**op) for op in values["runtime_ops"]),
+            roofline=Roofline.from_dict(roofline) if roofline else None,
+            notes=tuple(values["notes"]),
+        )
 
     def to_json(self) -> str:
         """Returns `to_dict` as an indented JSON document."""
@@ -173,37 +124,72 @@ class Profile:
             text, ("source", *LAYER_COLUMNS), extrasaction="ignore", lineterminator="\n"
         )
         writer.writeheader()
-        for layer in self.layers:
+        live_bytes = self.memory.live_bytes if self.memory else ()
+        for layer, live in zip_longest(self.layers, live_bytes):
             row = {
                 **layer.to_dict(),
                 "source": self.source,
                 "output_shape": shape_text(layer.output_shape),
+                "live_bytes": live,
             }
             writer.writerow({name: _cell(value) for name, value in row.items()})
         return text.getvalue()
 
 
 def profile(
-    model_or_path: Any, *, latency: bool = True, num_threads: int = 1
+    model_or_path: Any,
+    *,
+    latency: bool = True,
+    num_threads: int = 1,
+    batch_size: int = 1,
+    roofline: bool = False,
 ) -> Profile:
     """Profiles a live Keras model, a Keras file or a .tflite file.
+
+    Counts are of one example. Those of a .tflite file are of its operators, whose
+    tensors are of the types that the runtime computes with; those of a Keras model of
+    its layers, each run for itself.
 
     Args:
       model_or_path: a Functional or Sequential model of tf_keras or Keras 3, or the
         path of a file; its bytes, not its name, tell a .tflite file from a Keras one.
-      latency: whether to time a .tflite file; Keras models are never timed, as
-        nothing would run them this way.
+      latency: whether a .tflite file is run: timed, in all and by operator, and asked
+        for the memory that runtimes allocate, and for the energy where the processor
+        counts it. Keras models are never run, as nothing would run them this way.
       num_threads: threads of the LiteRT interpreter that is timed.
+      batch_size: examples in a run that is timed.
+      roofline: whether this machine is measured, which takes two seconds once, to say
+        whether memory or arithmetic bounds a layer.
 
     Returns:
       Counts per layer and in total, the file's bytes and, for .tflite, its latency.
 
     Raises:
+      InvalidArgumentError: `num_threads` or `batch_size` is below 1.
       ModelError: the file cannot be read, or the model has no graph to count on.
 
     Example:
       >>> tfc.profile("model.tflite", num_threads=2).totals.latency_ms["p50"]
     """
+    if num_threads < 1 or batch_size < 1:
+        raise InvalidArgumentError(
+            f"num_threads is {num_threads} and batch_size {batch_size}; expected at "
+            "least 1 of each"
+        )
+    found = _counted(model_or_path)
+    if latency and found.format == "tflite":
+        from tfcompress.profiling.measured import with_measurements
+
+        found = with_measurements(found, num_threads, batch_size)
+    if roofline:
+        from tfcompress.profiling.roofline import Roofline
+
+        found = replace(found, roofline=Roofline.measure(num_threads))
+    return found
+
+
+def _counted(model_or_path: Any) -> Profile:
+    """Returns what can be told without running anything."""
     if not isinstance(model_or_path, (str, os.PathLike)):
         from tfcompress.profiling.keras_model import profile_keras_model
 
@@ -214,22 +200,11 @@ def profile(
     if is_tflite(path):
         from tfcompress.profiling.tflite_file import profile_tflite
 
-        return profile_tflite(path, latency=latency, num_threads=num_threads)
+        return profile_tflite(path)
     from tfcompress.loading import load_model
     from tfcompress.profiling.keras_model import profile_keras_model
 
     return profile_keras_model(load_model(path), path)
-
-
-def file_sizes(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Returns the bytes of a file, and those it takes through gzip, level 9."""
-    content = Path(path).read_bytes()
-    return len(content), gzip_size(content)
-
-
-def gzip_size(content: bytes) -> int:
-    """Returns the bytes that `content` takes through gzip, level 9."""
-    return len(gzip.compress(content, compresslevel=9, mtime=0))
 
 
 def shape_text(shape: Iterable[int | None]) -> str:
@@ -251,7 +226,3 @@ def _cell(value: Any) -> Any:
         return value
     guard = "'" if value.startswith(("=", "+", "-", "@", "\t")) else ""
     return guard + visible_text(value)
-
-
-def _sparsity(params: int, nonzero_params: int) -> float:
-    return 1 - nonzero_params / params if params else 0.0

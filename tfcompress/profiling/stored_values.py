@@ -54,6 +54,24 @@ def micro_outputs(
     return outputs, int(reply["arena_bytes"])
 
 
+def micro_arena(path: str | Path) -> tuple[int, int]:
+    """Returns the bytes of TensorFlow Lite Micro's arena.
+
+    Args:
+      path: a .tflite file.
+
+    Returns:
+      Bytes for tensors and the scratch memory of kernels, which are planned to overlap,
+      and bytes of bookkeeping that persists.
+
+    Raises:
+      ModelError: it cannot run the file.
+    """
+    name = f"{__name__}:run_micro_arena"
+    sizes = call_in_child(name, str(path), subject=str(path), limits=_LIMITS)
+    return int(sizes["head"]), int(sizes["tail"])
+
+
 def _call(function: str, path: str | Path, inputs: npt.NDArray[Any]) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         inputs_file = Path(folder) / "inputs.npy"
@@ -97,11 +115,22 @@ def run_micro(path: str, inputs_file: str) -> dict[str, Any]:
             outputs.append(interpreter.get_output(0))
     except (RuntimeError, ValueError) as error:
         raise _cannot_run("TensorFlow Lite Micro", path, error) from error
-    return {**_reply(outputs), "arena_bytes": _arena_bytes(interpreter)}
+    return {**_reply(outputs), "arena_bytes": _printed_arena(interpreter)["total"]}
 
 
-def _arena_bytes(interpreter: Any) -> int:
-    """Reads the size of the arena where the interpreter prints it: descriptor 2."""
+def run_micro_arena(path: str) -> dict[str, int]:
+    """Does the work of `micro_arena`, in the child."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    try:
+        interpreter = runtime.Interpreter.from_file(path, arena_size=_ARENA_BYTES)
+    except (RuntimeError, ValueError) as error:
+        raise _cannot_run("TensorFlow Lite Micro", path, error) from error
+    return _printed_arena(interpreter)
+
+
+def _printed_arena(interpreter: Any) -> dict[str, int]:
+    """Reads the sizes of the arena where the interpreter prints them: descriptor 2."""
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as printed:
         os.dup2(printed.fileno(), 2)
@@ -111,10 +140,11 @@ def _arena_bytes(interpreter: Any) -> int:
             os.dup2(terminal, 2)
         printed.seek(0)
         text = printed.read().decode(errors="replace")
-    found = re.search(r"Arena allocation total (\d+) bytes", text)
-    if not found:
+    found = re.findall(r"Arena allocation (total|head|tail) (\d+) bytes", text)
+    sizes = {part: int(size) for part, size in found}
+    if len(sizes) != 3:
         raise RuntimeError("TensorFlow Lite Micro did not print its arena's size")
-    return int(found[1])
+    return sizes
 
 
 def _reply(outputs: list[npt.NDArray[Any]]) -> dict[str, Any]:

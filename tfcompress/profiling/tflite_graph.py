@@ -6,11 +6,8 @@ graph after their own rewriting; this is the graph as it stands in the file.
 
 from __future__ import annotations
 
-import math
 import struct
-from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,99 +17,17 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from tfcompress.errors import ModelError, ModelNotFoundError
+from tfcompress.profiling.tflite_tensors import Graph, Op, Tensor
 
-FLOAT_DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
 _MARK = b"TFL3"
 _ABSENT = -1
-
-
-@dataclass(frozen=True, eq=False)
-class Tensor:
-    """One tensor of a graph.
-
-    Args:
-      name: as the converter wrote it, such as `model/conv/Conv2D`.
-      dtype: numpy's name of the type, such as `int8`.
-      shape: sizes at batch 1.
-      scales: one per tensor or per channel; empty where it is not quantized.
-      zero_points: as many as scales.
-      content: raw little-endian bytes of a constant; None for what is computed.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    scales: npt.NDArray[np.float32]
-    zero_points: npt.NDArray[np.int64]
-    content: npt.NDArray[np.uint8] | None
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-    def values(self) -> npt.NDArray[Any]:
-        """Returns the elements of a constant, flat.
-
-        Raises:
-          ModelError: the bytes do not make up the shape.
-        """
-        content = np.empty(0, np.uint8) if self.content is None else self.content
-        values: npt.NDArray[Any] = np.empty(0)
-        if self.dtype == "int4":
-            # Two to a byte, the lower half first.
-            halves = np.stack([content << 4, content], axis=-1)
-            values = (halves.view(np.int8) >> 4).ravel()[: self.size]
-        else:
-            with suppress(TypeError, ValueError):
-                dtype = np.dtype(self.dtype).newbyteorder("<")
-                values = np.frombuffer(content.tobytes(), dtype)
-        if len(values) != self.size:
-            raise ModelError(
-                f"constant {self.name!r} has {len(content)} bytes, which do not make "
-                f"up {self.dtype} {list(self.shape)}; convert the model again"
-            )
-        return values
-
-
-@dataclass(frozen=True, eq=False)
-class Op:
-    """One operator of a graph, in order of execution; absent inputs are None."""
-
-    name: str
-    inputs: tuple[Tensor | None, ...]
-    outputs: tuple[Tensor, ...]
-
-    @property
-    def tensors(self) -> tuple[Tensor, ...]:
-        """Inputs that are there, then outputs."""
-        return (*(tensor for tensor in self.inputs if tensor), *self.outputs)
-
-    @property
-    def layer(self) -> str:
-        """Name of the Keras layer that the operator came from, as far as it is told.
-
-        The converter joins the names of what it fused with `;`, the layer that holds
-        the weights last, each as `model/layer/op`. A grouped convolution loses its
-        name on the way; then what was fused with it tells.
-        """
-        constants = [tensor for tensor in self.tensors if tensor.content is not None]
-        for tensor in (*self.outputs, *constants):
-            for part in reversed(tensor.name.split(";")):
-                scopes = part.split("/")
-                if len(scopes) > 2:
-                    return scopes[1].removeprefix("quant_")
-        return self.outputs[0].name if self.outputs else self.name
-
-
-@dataclass(frozen=True, eq=False)
-class Graph:
-    """One subgraph; a file has one, and more where there is control flow."""
-
-    tensors: tuple[Tensor, ...]
-    ops: tuple[Op, ...]
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
+_MAX_TENSOR_BYTES = 1 << 40
+# Accessors of the options that decide how much an operator computes.
+_OPTIONS = (
+    *("FusedActivationFunction", "FilterHeight", "FilterWidth", "AdjX", "AdjY"),
+    *("Approximate", "Radius", "KernelOutputFeatureDimension"),
+)
+_OPTION_LISTS = ("LhsContractingDimensions", "WindowDimensions")
 
 
 def is_tflite(path: str | Path) -> bool:
@@ -135,19 +50,27 @@ def is_tflite(path: str | Path) -> bool:
         ) from error
 
 
+def read_file(path: str | Path) -> bytes:
+    """Returns the bytes of a file.
+
+    Raises:
+      ModelError: it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        message = f"cannot read {path}: {reason}; check the path"
+        raise ModelError(message) from error
+
+
 def read_tflite(path: str | Path) -> tuple[Graph, ...]:
     """Returns the graphs of a .tflite file, the main one first.
 
     Raises:
       ModelError: the file cannot be read, is damaged, or is no .tflite file.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        message = f"cannot read {path}: {reason}; check the path"
-        raise ModelError(message) from error
-    return parse_tflite(content, source=str(path))
+    return parse_tflite(read_file(path), source=str(path))
 
 
 def parse_tflite(content: bytes, source: str = "model") -> tuple[Graph, ...]:
@@ -185,6 +108,7 @@ class _Reader:
     """
 
     def __init__(self, content: bytes) -> None:
+        self._content = content
         self._model = schema.Model.GetRootAs(content, 0)
         self._budget = len(content) // 4
 
@@ -241,6 +165,7 @@ class _Reader:
                         for number in self._indices(operator.InputsAsNumpy())
                     ),
                     named(operator.OutputsAsNumpy()),
+                    _options(operator),
                 )
             )
         return Graph(
@@ -254,18 +179,33 @@ class _Reader:
         shape = tuple(self._indices(tensor.ShapeAsNumpy()))
         if any(side < 0 for side in shape):
             raise ValueError(f"a tensor has the shape {list(shape)}")
-        content = self._model.Buffers(tensor.Buffer()).DataAsNumpy()
         quantization = tensor.Quantization()
         scales = quantization.ScaleAsNumpy() if quantization else 0
         zero_points = quantization.ZeroPointAsNumpy() if quantization else 0
-        return Tensor(
+        read = Tensor(
             name=(tensor.Name() or b"").decode("utf-8", "replace"),
             dtype=_type_names()[tensor.Type()],
             shape=shape,
             scales=_vector(scales, np.float32),
             zero_points=_vector(zero_points, np.int64),
-            content=None if isinstance(content, int) else content,
+            content=self._buffer(tensor.Buffer()),
+            is_variable=bool(tensor.IsVariable()),
+            is_sparse=tensor.Sparsity() is not None,
         )
+        if read.num_bytes > _MAX_TENSOR_BYTES:
+            raise ValueError(f"a tensor has the shape {list(shape)}")
+        return read
+
+    def _buffer(self, index: int) -> npt.NDArray[np.uint8] | None:
+        buffer = self._model.Buffers(index)
+        # Files above 2 GB keep their constants behind the flatbuffer.
+        start, size = buffer.Offset(), buffer.Size()
+        if start > 1 and size:
+            if start + size > len(self._content):
+                raise ValueError(f"buffer {index} ends behind the end of the file")
+            return np.frombuffer(self._content, np.uint8, size, start)
+        content = buffer.DataAsNumpy()
+        return None if isinstance(content, int) else content
 
 
 def _vector(values: Any, dtype: type[Any]) -> npt.NDArray[Any]:
@@ -279,6 +219,37 @@ def _op_name(code: Any) -> str:
     if name == "CUSTOM":
         return f"CUSTOM:{(code.CustomCode() or b'').decode('utf-8', 'replace')}"
     return name
+
+
+def _options(operator: Any) -> Mapping[str, Any]:
+    """Returns the options of an operator that matter here, by their names."""
+    options: dict[str, Any] = {}
+    for names, kind, table in (
+        (_option_names(), operator.BuiltinOptionsType(), operator.BuiltinOptions()),
+        (_option2_names(), operator.BuiltinOptions2Type(), operator.BuiltinOptions2()),
+    ):
+        reader = getattr(schema, names.get(kind, ""), None)
+        if table is None or reader is None:
+            continue
+        values = reader()
+        values.Init(table.Bytes, table.Pos)
+        for name in _OPTIONS:
+            if hasattr(values, name):
+                options[name] = getattr(values, name)()
+        for name in _OPTION_LISTS:
+            if hasattr(values, name) and not getattr(values, f"{name}IsNone")():
+                options[name] = getattr(values, f"{name}AsNumpy")().tolist()
+    return options
+
+
+@cache
+def _option_names() -> dict[int, str]:
+    return _names_by_number(schema.BuiltinOptions)
+
+
+@cache
+def _option2_names() -> dict[int, str]:
+    return _names_by_number(schema.BuiltinOptions2)
 
 
 @cache

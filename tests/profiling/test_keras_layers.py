@@ -1,0 +1,87 @@
+import keras as keras3
+import pytest
+import tf_keras
+
+from tfcompress.profiling.keras_layers import is_counted, size
+from tfcompress.profiling.keras_model import profile_keras_model
+
+both_keras = pytest.mark.parametrize("keras", [tf_keras, keras3])
+
+
+def counts(keras, layer, *shapes):
+    inputs = [keras.Input(shape) for shape in shapes]
+    model = keras.Model(inputs, layer(*inputs))
+    found = profile_keras_model(model)
+    return found.layers[-1].macs, found.layers[-1].flops
+
+
+@both_keras
+@pytest.mark.parametrize(
+    ("layer", "options", "shape", "macs", "others"),
+    [
+        # A bias and a comparison for each of 6x4x10 outputs.
+        ("Conv2D", {"filters": 10, "kernel_size": 3, "activation": "relu"},
+         (8, 6, 4), 24 * 360, 2 * 240),
+        ("Dense", {"units": 7, "use_bias": False}, (4,), 28, 0),
+        ("BatchNormalization", {}, (8, 6, 4), 0, 2 * 192),
+        ("ReLU", {}, (8, 6, 4), 0, 192),
+        ("ReLU", {"max_value": 6.0}, (8, 6, 4), 0, 2 * 192),
+        ("Activation", {"activation": "sigmoid"}, (8, 6, 4), 0, 4 * 192),
+        ("MaxPooling2D", {"pool_size": 2}, (8, 6, 4), 0, 48 * 3),
+        ("AveragePooling2D", {"pool_size": (2, 3)}, (8, 6, 4), 0, 32 * 6),
+        ("GlobalAveragePooling2D", {}, (8, 6, 4), 0, 192),
+        ("GlobalMaxPooling2D", {}, (8, 6, 4), 0, 192 - 4),
+        ("UpSampling2D", {"interpolation": "bilinear"}, (8, 6, 4), 0, 7 * 4 * 192),
+        ("Flatten", {}, (8, 6, 4), 0, 0),
+        ("EinsumDense", {"equation": "abc,cde->abde", "output_shape": (None, 2, 3)},
+         (5, 4), 5 * 4 * 2 * 3, 0),
+        ("EinsumDense", {"equation": "...x,xy->...y", "output_shape": 3},
+         (5, 6, 4), 30 * 4 * 3, 0),
+        # Nine steps of four gates over four inputs and six states.
+        ("LSTM", {"units": 6}, (9, 4), 9 * 4 * (24 + 36), None),
+        ("SimpleRNN", {"units": 6}, (9, 4), 9 * (24 + 36), None),
+    ],
+)  # fmt: skip
+def test_macs_and_operations_by_arithmetic(keras, layer, options, shape, macs, others):
+    found_macs, flops = counts(keras, getattr(keras.layers, layer)(**options), shape)
+    assert found_macs == macs
+    if others is not None:
+        assert flops == 2 * macs + others
+
+
+@both_keras
+@pytest.mark.parametrize(
+    ("layer", "others"), [("Add", 2 * 12), ("Multiply", 2 * 12), ("Average", 3 * 12)]
+)
+def test_merges_of_three(keras, layer, others):
+    inputs = [keras.Input((12,)) for _ in range(3)]
+    model = keras.Model(inputs, getattr(keras.layers, layer)()(inputs))
+    assert profile_keras_model(model).layers[-1].flops == others
+
+
+@both_keras
+def test_attention_is_projections_and_two_products(keras):
+    layer = keras.layers.MultiHeadAttention(2, 3, value_dim=5)
+    macs, _ = counts(keras, layer, (7, 4), (9, 4))
+    projections = 7 * 4 * 6 + 9 * 4 * 6 + 9 * 4 * 10 + 7 * 10 * 4
+    assert macs == projections + 2 * 7 * 9 * (3 + 5)
+
+
+class Odd(tf_keras.layers.Layer):
+    def build(self, shape):
+        self.kernel = self.add_weight("kernel", (shape[-1], 2))
+
+    def call(self, inputs):
+        return inputs @ self.kernel
+
+
+def test_a_kernel_of_a_layer_that_is_not_known_is_told():
+    model = tf_keras.Sequential([tf_keras.Input((4,)), Odd(name="odd")])
+    (note,) = profile_keras_model(model).notes
+    assert "'odd' (Odd) is counted as 0" in note
+    assert not is_counted(model.layers[-1])
+    assert is_counted(tf_keras.layers.Dense(1))
+
+
+def test_open_sides_count_as_one():
+    assert size((None, 3, 4)) == 12

@@ -1,0 +1,113 @@
+"""Roofline: whether memory or arithmetic bounds a layer on this machine.
+
+References:
+  Williams, Waterman, Patterson, "Roofline: an insightful visual performance model for
+  multicore architectures", Communications of the ACM, 2009.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from tfcompress.child import call_in_child
+from tfcompress.profiling.counts import LayerProfile
+from tfcompress.profiling.latency import measure_latency
+from tfcompress.profiling.layer_file import LayerShape, build_layer_file
+
+# A convolution that every kernel of the runtime computes at its best.
+_LAYER, _CHANNELS = LayerShape("CONV_2D", (28, 28)), 512
+_LAYER_MACS = 28 * 28 * _CHANNELS * _CHANNELS
+_ARRAY_BYTES = 64 << 20  # beyond the caches of one core
+_NUM_COPIES = 10
+
+
+class Placement(NamedTuple):
+    """Where a layer lies under the roof.
+
+    Args:
+      bound: `memory` or `compute`, whichever takes longer.
+      attainable_us: microseconds below which this machine cannot run it.
+    """
+
+    bound: Literal["memory", "compute"]
+    attainable_us: float
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """What this machine can do at its best, as it was measured.
+
+    Args:
+      bytes_per_second: read and written, between memory and one thread.
+      macs_per_second: of LiteRT on one large convolution, by type.
+      num_threads: LiteRT's.
+    """
+
+    bytes_per_second: float
+    macs_per_second: Mapping[str, float]
+    num_threads: int
+
+    @classmethod
+    def measure(cls, num_threads: int = 1) -> Roofline:
+        """Measures this machine, which takes about two seconds; once a process.
+
+        Args:
+          num_threads: LiteRT's.
+
+        Raises:
+          ModelError: LiteRT cannot be run.
+        """
+        return _measure(num_threads)
+
+    def place(self, layer: LayerProfile) -> Placement:
+        """Returns where a layer lies; types that were not measured are as float32."""
+        rates = self.macs_per_second
+        compute = layer.macs / rates.get(layer.dtype, rates["float32"])
+        memory = layer.accessed_bytes / self.bytes_per_second
+        bound: Literal["memory", "compute"] = (
+            "compute" if compute > memory else "memory"
+        )
+        return Placement(bound, 1e6 * max(compute, memory))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Roofline:
+        """Returns the roofline that `to_dict` wrote; other keys are passed over."""
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+
+@cache
+def _measure(num_threads: int) -> Roofline:
+    rates = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for dtype in ("float32", "int8"):
+            path = Path(folder) / f"{dtype}.tflite"
+            path.write_bytes(build_layer_file(_LAYER, _CHANNELS, _CHANNELS, dtype))
+            latency = measure_latency(path, num_threads, seconds=0.5)
+            rates[dtype] = _LAYER_MACS / (latency.p10 * 1e-3)
+    name = f"{__name__}:copy_bytes_per_second"
+    bandwidth = call_in_child(name, subject="the memory's bandwidth")
+    return Roofline(bandwidth, rates, num_threads)
+
+
+def copy_bytes_per_second() -> float:
+    """Returns the bytes that one thread reads and writes a second, copying."""
+    source = np.ones(_ARRAY_BYTES, np.uint8)
+    target = np.zeros_like(source)
+    times = []
+    for _ in range(_NUM_COPIES):
+        start = time.perf_counter()
+        np.copyto(target, source)
+        times.append(time.perf_counter() - start)
+    return 2 * _ARRAY_BYTES / min(times)
