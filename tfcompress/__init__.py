@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tfcompress.errors import TfcompressError
     from tfcompress.export import (
         Export,
+        MostSensitive,
         audit_tflite,
         check_micro,
         export_c_array,
@@ -102,6 +103,7 @@ __all__ = [
     "LogitDistillation",
     "LogitMatching",
     "MeanTeacher",
+    "MostSensitive",
     "PearsonDistillation",
     "Perturbations",
     "Progress",
@@ -153,8 +155,8 @@ _HOMES = {
     "tfcompress.diagnosis": ("diagnose",),
     "tfcompress.errors": ("TfcompressError",),
     "tfcompress.export": (
-        *("Export", "audit_tflite", "check_micro", "export_c_array"),
-        *("export_tflite", "slim_tflite"),
+        *("Export", "MostSensitive", "audit_tflite", "check_micro"),
+        *("export_c_array", "export_tflite", "slim_tflite"),
     ),
     "tfcompress.loading": ("load_model", "save_model"),
     "tfcompress.pipeline": ("run_recipe",),

@@ -14,7 +14,7 @@ from typing import Any
 
 from tfcompress.data import Augmentation, Data
 from tfcompress.errors import InvalidArgumentError, RecipeError
-from tfcompress.export import Export
+from tfcompress.export import Export, MostSensitive
 from tfcompress.field_types import check_types
 from tfcompress.ingredients import (
     Architecture,
@@ -207,6 +207,7 @@ _PARTS = {
         Clustering,
         LayerPruning,
         MeanTeacher,
+        MostSensitive,
         Pruning,
         QuantizationAware,
         Recipe,

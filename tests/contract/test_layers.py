@@ -9,6 +9,7 @@ import tfcompress as tfc
 from tfcompress.layers.depth_to_space import DepthToSpace, SpaceToDepth
 from tfcompress.layers.divide import Divide
 from tfcompress.layers.hard_swish import HardSigmoid, HardSwish, HardSwishGate
+from tfcompress.layers.precision_change import PrecisionChange
 from tfcompress.layers.slice import Slice
 from tfcompress.layers.tanh_gelu import TanhGelu
 from tfcompress.layers.window_average import BorderScale, WindowAverage
@@ -20,6 +21,7 @@ CASES = {
     HardSigmoid: ({}, None),
     HardSwish: ({}, "HARD_SWISH"),
     HardSwishGate: ({"clips": False}, None),
+    PrecisionChange: ({"to": "float"}, None),
     Slice: ({"slices": [(None, None, 2), (-3, -1, None), (7, 0, -3)]}, "STRIDED_SLICE"),
     SpaceToDepth: ({"block_size": 2}, "SPACE_TO_DEPTH"),
     TanhGelu: ({}, "GELU"),

@@ -1,6 +1,11 @@
 import numpy as np
+import tiny
 
-from tfcompress.data.calibration import class_balanced_indices, held_out_indices
+from tfcompress.data.calibration import (
+    class_balanced_indices,
+    held_out_indices,
+    with_validation_sample,
+)
 
 
 def test_classes_differ_by_at_most_one():
@@ -39,3 +44,11 @@ def test_held_out_takes_the_fraction_of_every_class():
 def test_held_out_never_takes_the_last_image_of_a_class():
     labels = np.repeat([0, 1], [1, 2])
     assert labels[held_out_indices(labels, 0.99, seed=0)].tolist() == [1]
+
+
+def test_a_part_of_the_validation_split_has_all_classes():
+    data = tiny.data(validation_fraction=0.5)
+    part = with_validation_sample(data, 7, seed=0)
+    # 3 classes; of training images as many as before.
+    assert sorted(np.bincount(part.validation.labels)) == [2, 2, 3]
+    assert len(part.train) == len(data.train) and len(data.validation) == 36

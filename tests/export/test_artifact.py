@@ -5,7 +5,7 @@ import json
 from tfcompress.export import Artifact, Audit, Port
 
 PORT = Port("int8", (1, 2), 0.5, 3)
-AUDIT = Audit({"MEAN": 1}, (("MEAN", "pool"),), ("name",), PORT, PORT, ())
+AUDIT = Audit({"MEAN": 1}, (("MEAN", "pool"),), ("name",), PORT, PORT, (), ())
 
 
 def test_of_weighs_and_digests_the_content():

@@ -1,3 +1,4 @@
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from tfcompress.layers.grouped_convolution import GroupedConv2D
 from tfcompress.quantization.calibration import Calibration
 from tfcompress.quantization.post_training import quantize_calibrated
 from tfcompress.quantization.shared_values import WeightCounts
+from tfcompress.quantization.strip import strip_quantization
 
 IMAGES = np.random.default_rng(0).normal(size=(8, 8, 8, 2)).astype(np.float32)
 
@@ -64,3 +66,27 @@ def test_a_file_that_lost_something_is_refused(exported, position, change, lost)
         ExportError, match=f"lost .*{lost}.* of layer '{name}' of 'net'"
     ):
         check_weights(quantized, replace(audit, kernels=tuple(kernels)))
+
+
+def test_kernels_that_are_not_found_are_named_in_a_warning(exported):
+    quantized, audit = exported
+    others = tuple(replace(k, layer=f"{k.layer}_x") for k in audit.kernels[:2])
+    with pytest.warns(UserWarning, match="of conv, grouped in 'net' were not checked"):
+        check_weights(quantized, replace(audit, kernels=others + audit.kernels[2:]))
+
+
+def test_a_kernel_in_float_keeps_its_zeros_and_values_of_a_channel(exported, tmp_path):
+    quantized, _ = exported
+    model = strip_quantization(quantized).model
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mixed = quantize_calibrated(model, IMAGES, Calibration(), keep_float=("conv",))
+        audit = export_tflite(mixed, tmp_path / "model.tflite").audit
+    counts = audit.kernels[0].counts
+    # The norm behind has a factor for each of 4 channels, which keeps 0.
+    assert (counts.num_zeros, counts.num_channel_values) == (14, 5)
+    assert counts.num_values > 5 and audit.precisions[0].weights == "float32"
+    (first, *rest) = audit.kernels
+    fewer = replace(first, counts=replace(counts, num_zeros=13))
+    with pytest.raises(ExportError, match="lost 1 of 14 zeros, of layer 'conv'"):
+        check_weights(mixed, replace(audit, kernels=(fewer, *rest)))

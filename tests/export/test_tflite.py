@@ -140,6 +140,32 @@ def test_int8_file_is_all_integer_with_int8_ports_and_kernels_per_channel(
     assert scales[(1, 3, 3, 4)] == 4
 
 
+def test_one_scale_in_all_costs_what_small_channels_lose(tmp_path, model):
+    uneven = keras.models.clone_model(model)
+    uneven.set_weights(model.get_weights())
+    kernel = uneven.layers[0].kernel
+    # Of one channel in four a step of the largest is a fifth of the weights.
+    kernel.assign(kernel * [1.0, 0.05, 1.0, 1.0])
+    uneven.layers[-1].kernel.assign(uneven.layers[-1].kernel * [[1.0], [20], [1], [1]])
+    expected = uneven(IMAGES, training=False).numpy()
+    errors, scales = {}, {}
+    for per_channel in (True, False):
+        path = tmp_path / f"{per_channel}.tflite"
+        export_tflite(uneven, path, DATA, per_channel=per_channel)
+        errors[per_channel] = np.abs(run_float(path, IMAGES) - expected).mean()
+        details = Interpreter(str(path)).get_tensor_details()
+        scales[per_channel] = [
+            len(each["quantization_parameters"]["scales"])
+            for each in details
+            if tuple(each["shape"]) in ((4, 3, 3, 1), (1, 3, 3, 4))
+        ]
+    assert scales == {True: [4, 4], False: [1, 1]}
+    assert errors[True] < errors[False]
+    assert (tmp_path / "False.tflite").stat().st_size < (
+        (tmp_path / "True.tflite").stat().st_size
+    )
+
+
 def test_qat_model_needs_no_data_and_keeps_its_own_ranges(tmp_path, qat_model):
     artifact = export_tflite(qat_model, tmp_path / "m.tflite")
     assert artifact.audit.float_ops == ()
@@ -288,7 +314,12 @@ def test_what_an_int8_model_is_planned_by_is_handed_on(tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{"operators": "builtin"}, {"preprocessing": "fold"}, {"keep_float": ("conv",)}],
+    [
+        {"operators": "builtin"},
+        {"preprocessing": "fold"},
+        {"keep_float": ("conv",)},
+        {"per_channel": False},
+    ],
 )
 def test_what_comes_too_late_or_is_for_int8_is_refused(tmp_path, qat_model, options):
     with pytest.raises(InvalidArgumentError, match="comes too late"):

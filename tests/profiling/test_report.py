@@ -145,3 +145,13 @@ def test_markdown_shows_weights_of_the_file_where_a_stage_promised_something():
     row = {**whole.stages[0], "name": "01_clustering", "kind": "Clustering"}
     text = dataclasses.replace(whole, stages=[*whole.stages, row]).to_markdown()
     assert "| a\\_conv | 1,024 | 25.0% | 16 | 9 |" in text
+
+
+def test_precisions_are_shown_where_there_are_several():
+    conv = {"layer": "a", "op": "CONV_2D", "activations": "int8", "weights": "int8"}
+    last = {"layer": "b", "op": "SOFTMAX", "activations": "float32", "weights": None}
+    assert "Precision" not in report(precisions=[conv, conv]).to_markdown()
+    text = report(precisions=[conv, last]).to_markdown()
+    assert "| layer | operator | activations | weights |" in text
+    assert "| a | CONV\\_2D | int8 | int8 |" in text
+    assert "| b | SOFTMAX | float32 |  |" in text

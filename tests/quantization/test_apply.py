@@ -302,6 +302,31 @@ def test_layers_that_may_stay_float_are_all_that_does(tmp_path):
     assert int8_file.steps_off(tmp_path / "net.tflite", quantized, IMAGES) <= 1.01
 
 
+def test_what_is_named_is_float_in_the_file_and_all_else_int8(tmp_path):
+    def block(x):
+        x = conv(x)
+        gate = layers.Activation("sigmoid", name="f_gate")(x)
+        pool = layers.MaxPooling2D(1, name="f_pool")(x)
+        x = layers.Concatenate(name="f_join")([conv(gate), conv(pool)])
+        x = layers.ReLU(name="relu")(norm(conv(x, name="f_conv")))
+        return conv(
+            layers.GlobalAveragePooling2D(keepdims=True, name="f_mean")(conv(x))
+        )
+
+    quantized = fake_quantize(build(block), keep_float=("f_*",))
+    calibrate(quantized, IMAGES)
+    audit = export_tflite(quantized, tmp_path / "net.tflite").audit
+    types = {(p.layer[:2] == "f_", p.activations, p.weights) for p in audit.precisions}
+    kernels = {(True, "float32", "float32"), (False, "int8", "int8")}
+    assert types == {*kernels, (True, "float32", None)}
+    # Marks of the converter's between the two are not left in the file.
+    assert set(audit.ops) == {
+        *("CONV_2D", "LOGISTIC", "MAX_POOL_2D", "CONCATENATION", "MEAN"),
+        *("QUANTIZE", "DEQUANTIZE"),
+    }
+    assert int8_file.steps_off(tmp_path / "net.tflite", quantized, IMAGES) <= 2.01
+
+
 def test_a_quotient_is_exact_where_it_may_stay_float(tmp_path):
     def block(x):
         gate = layers.Activation("sigmoid")(conv(x, 1))

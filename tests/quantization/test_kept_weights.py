@@ -7,8 +7,8 @@ from tfcompress.errors import TrainingError
 from tfcompress.quantization.apply import fake_quantize
 from tfcompress.quantization.kept_weights import (
     check_kept,
+    kept_kernels,
     kept_weights,
-    rounded_kernels,
     share_values,
 )
 
@@ -25,7 +25,7 @@ def clustered():
 def stem(quantized):
     (found,) = (
         rounded
-        for rounded in rounded_kernels(quantized)
+        for rounded in kept_kernels(quantized)
         if rounded.wrapper.layer.name == "stem_conv"
     )
     return found
@@ -40,7 +40,7 @@ def test_only_layers_with_zeros_or_few_values_have_something_to_keep():
 
 def test_a_fake_quantized_model_knows_what_it_has_to_keep():
     quantized = fake_quantize(clustered())
-    assert len(list(rounded_kernels(quantized))) == 4
+    assert len(list(kept_kernels(quantized))) == 4
     assert stem(quantized).kept == kept_weights(clustered())["stem_conv"]
 
 

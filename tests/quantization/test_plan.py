@@ -3,7 +3,11 @@ import tf_keras as keras
 import tiny
 
 from tfcompress.quantization.plan import explain, make_plan
-from tfcompress.quantization.quantizers import ActivationQuantizer, FixedRangeQuantizer
+from tfcompress.quantization.quantizers import (
+    ActivationQuantizer,
+    FixedRangeQuantizer,
+    WeightKeeper,
+)
 from tfcompress.rewriting.graph import Graph
 
 layers = keras.layers
@@ -133,8 +137,24 @@ def test_zeros_are_kept_where_asked():
 def test_what_has_no_int8_operator_is_said(layer, reason):
     plan = plan_of(lambda image: conv(layer(name="odd")(image), "conv"))
     assert reason in plan.unsupported["odd"]
-    # It takes rounded values and its own are rounded, so that the rest is int8.
-    assert isinstance(plan.configs["odd"].output_quantizer, ActivationQuantizer)
+
+
+def test_of_a_layer_in_float_the_kernel_is_kept_and_nothing_rounded():
+    plan = plan_of(
+        lambda image: conv(image, "conv"), float_layers=["conv"], keep_zeros=["conv"]
+    )
+    config = plan.configs["conv"]
+    assert config.is_float and config.output_quantizer is None
+    assert type(config.weight_quantizer) is WeightKeeper
+    assert config.weight_quantizer.keep_zeros and not plan.unsupported
+
+
+def test_kernels_can_have_one_scale_for_all_channels():
+    def build(image):
+        return layers.DepthwiseConv2D(3, name="depthwise")(conv(image, "conv"))
+
+    configs = plan_of(build, per_channel=False).configs.values()
+    assert [config.weight_quantizer.num_channel_axes for config in configs] == [0, 0]
 
 
 def test_a_norm_that_stays_float_is_not_taken_into_the_convolution_before():

@@ -6,6 +6,7 @@ import tf_keras as keras
 from tfcompress.quantization.quantizers import (
     ActivationQuantizer,
     FixedRangeQuantizer,
+    WeightKeeper,
     WeightQuantizer,
     frozen_weights,
     observing,
@@ -102,6 +103,15 @@ def test_nothing_flows_back_to_zeros_that_are_kept(keep_zeros, expected):
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(WeightQuantizer(1, keep_zeros)(kernel, True, {}))
     assert np.array_equal(tape.gradient(total, kernel), [[expected, 1], [1, 1]])
+
+
+def test_a_kernel_that_is_kept_is_not_rounded():
+    kernel = tf.Variable([[0.0, 1.03], [2.0, 127.0]])
+    keeper = WeightKeeper.from_config(WeightKeeper(1, keep_zeros=True).get_config())
+    with tf.GradientTape() as tape:
+        kept = keeper(kernel, True, {})
+    assert np.array_equal(kept, kernel)
+    assert np.array_equal(tape.gradient(kept, kernel), [[0, 1], [1, 1]])
 
 
 def test_frozen_ranges_are_constants_of_the_graph():

@@ -163,3 +163,19 @@ def test_a_model_of_tf_mot_itself_is_stripped_too(tmp_path):
 def test_a_plain_model_is_refused():
     with pytest.raises(ModelError, match="'tiny' is not quantized"):
         tfc.strip_quantization(tiny.model())
+
+
+def test_what_computes_in_float_has_a_scale_where_int8_begins_and_no_integers():
+    made = fake_quantize(tiny.model(), keep_float=("stem_conv",))
+    calibrate(made, PICTURES)
+    stripped = tfc.strip_quantization(made)
+    assert [layer.name for layer in stripped.model.layers] == [
+        layer.name for layer in tiny.model().layers
+    ]
+    assert stripped.layers["stem_conv"].integers is None
+    bounds = made.get_layer("quant_stem_relu_to_int8")._output_quantizer_vars
+    step = float(bounds["max"] - bounds["min"]) / 255
+    assert stripped.layers["stem_relu"].output_scale == pytest.approx(step)
+    found = stripped.model(PICTURES, training=False)
+    expected = made(PICTURES, training=False)
+    assert np.abs(found - expected).max() < 0.05 * np.ptp(expected)

@@ -7,6 +7,7 @@ from tfcompress.rewriting.affine_layers import (
     affine_to_depthwise,
     fold_affine_backward,
     fold_affine_forward,
+    fold_norms,
     fold_scale_through_multiply,
     merge_affine,
 )
@@ -90,6 +91,19 @@ def test_a_norm_behind_a_convolution_stays_for_training(rewritten):
     norm = layers.BatchNormalization(name="norm")
     model = built(layers.Conv2D(3, 1), norm)
     assert rewritten(model, fold_affine_backward, fold_affine_forward)[1] == []
+
+
+def test_a_norm_goes_into_its_convolution_where_that_has_one_scale(rewritten):
+    kernel = layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False, name="x")
+    norm = layers.BatchNormalization(scale=False, name="norm")
+    model, changes = rewritten(built(kernel, norm, relu()), fold_norms)
+    assert stack_of(model) == [("DepthwiseConv2D", "x"), ("ReLU", "relu")]
+    assert changes == [("norm", "folded into x")]
+
+
+def test_a_norm_behind_something_else_is_not_folded(rewritten):
+    stack = layers.Conv2D(3, 1), relu(), layers.BatchNormalization()
+    assert rewritten(built(*stack), fold_norms)[1] == []
 
 
 def test_a_norm_before_keeps_its_statistics(rewritten):

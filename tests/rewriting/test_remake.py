@@ -1,7 +1,7 @@
 import tf_keras as keras
 
 from tfcompress.rewriting.graph import Graph
-from tfcompress.rewriting.remake import own_name, remake, specs
+from tfcompress.rewriting.remake import own_name, owner, remake, specs
 
 layers = keras.layers
 
@@ -30,3 +30,9 @@ def test_the_name_of_a_shared_layer_stays_with_the_others():
     graph = twice()
     assert own_name(graph, graph.nodes[1]) == "dense_2"
     assert own_name(graph, graph.nodes[0]) == "image"
+
+
+def test_what_a_rewrite_adds_belongs_to_the_longest_name_it_begins_with():
+    names = ["act", "act_1", "conv"]
+    assert owner("act_1_scaled", names) == owner("act_1", names) == "act_1"
+    assert owner("act_2", names) == "act" and owner("other", names) == ""

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tf_keras as keras
 import tiny
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tfcompress as tfc
 from tfcompress.errors import InvalidArgumentError, ModelError
@@ -66,6 +67,31 @@ def test_zeros_of_pruning_stay_zero(tmp_path, epochs):
         assert np.all(kernel.numpy()[before == 0] == 0), name
         if epochs:
             assert np.any(kernel.numpy() != before), name
+
+
+def test_zeros_of_a_layer_in_float_stay_zero(tmp_path):
+    context = run(tmp_path)
+    pruned = tfc.Pruning(final_sparsity=0.75, epochs=0)(tiny.model(), context)
+    stage = tfc.QuantizationAware(
+        epochs=1, batch_size=12, learning_rate=1e-2, keep_float=("block_project",)
+    )
+    layer = stage(pruned, context).get_layer("quant_block_project")
+    kernel = next(w for w in layer.trainable_weights if "/kernel" in w.name).numpy()
+    before = pruned.get_layer("block_project").kernel.numpy()
+    assert np.all(kernel[before == 0] == 0) and np.any(kernel != before)
+
+
+def test_tensorboard_shows_kernels_and_ranges_after_each_epoch(tmp_path):
+    context = run(tmp_path)
+    tfc.QuantizationAware(epochs=2, batch_size=36)(tiny.model(), context)
+    folder = tmp_path / "tensorboard" / "QuantizationAware" / "quantization"
+    events = EventAccumulator(str(folder)).Reload()
+    tags = events.Tags()["tensors"]
+    assert {tag for tag in tags if tag.startswith("kernels/")} == {
+        *("kernels/stem_conv", "kernels/block_depthwise"),
+        *("kernels/block_project", "kernels/logits"),
+    }
+    assert [event.step for event in events.Tensors("clipped/stem_relu")] == [1, 2]
 
 
 def test_distilled_while_quantized(tmp_path):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from tfcompress.data.dataset import Dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,18 @@ def class_balanced_indices(
     rounds = np.concatenate([np.arange(count) for count in counts])
     turn = generator.permutation(len(counts))[labels[by_class]]
     return np.sort(by_class[np.lexsort((turn, rounds))][:num_samples])
+
+
+def with_validation_sample(data: Dataset, num_images: int, seed: int) -> Dataset:
+    """Returns data whose validation split is a part of what it was, evenly of classes.
+
+    Args:
+      data: stays as it is.
+      num_images: of the part; all if there are fewer.
+      seed: of the choice.
+    """
+    chosen = class_balanced_indices(data.validation.labels, num_images, seed)
+    return replace(data, validation=data.validation.take(chosen))
 
 
 def held_out_indices(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from tfcompress.export.artifact import Artifact
 from tfcompress.export.audit import Audit, Port, audit_tflite
 from tfcompress.export.c_array import export_c_array
 from tfcompress.export.micro import check_micro
+from tfcompress.export.mixed_precision import MostSensitive
 from tfcompress.export.slimming import slim_tflite
 from tfcompress.export.tflite import Export, export_tflite
 
@@ -11,6 +12,7 @@ __all__ = [
     "Artifact",
     "Audit",
     "Export",
+    "MostSensitive",
     "Port",
     "audit_tflite",
     "check_micro",

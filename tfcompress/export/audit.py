@@ -14,6 +14,7 @@ from tfcompress.profiling.tflite_graph import read_tflite
 from tfcompress.profiling.tflite_tensors import FLOAT_DTYPES, Graph, Op, Tensor
 from tfcompress.quantization.shared_values import WeightCounts
 
+CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 # Which axis of an operator's kernel counts the output channels.
 _CHANNEL_AXES = {
     "CONV_2D": 0,
@@ -54,6 +55,23 @@ class Kernel:
 
 
 @dataclass(frozen=True)
+class Precision:
+    """In which types an operator computes.
+
+    Args:
+      layer: that the operator came from.
+      op: its type.
+      activations: numpy's name of the type of its output.
+      weights: of its kernel; None where it has none.
+    """
+
+    layer: str
+    op: str
+    activations: str
+    weights: str | None
+
+
+@dataclass(frozen=True)
 class Audit:
     """What a .tflite file is made of.
 
@@ -65,6 +83,7 @@ class Audit:
       input: the first input of the main graph.
       output: the first output of the main graph.
       kernels: weights of convolutions and dense layers, in order of execution.
+      precisions: of all operators but conversions, in order of execution.
     """
 
     ops: Mapping[str, int]
@@ -73,6 +92,7 @@ class Audit:
     input: Port
     output: Port
     kernels: tuple[Kernel, ...]
+    precisions: tuple[Precision, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as JSON values."""
@@ -86,6 +106,7 @@ class Audit:
                 {"layer": kernel.layer, **asdict(kernel.counts)}
                 for kernel in self.kernels
             ],
+            "precisions": [asdict(precision) for precision in self.precisions],
         }
 
 
@@ -123,6 +144,18 @@ def audit_graphs(graphs: tuple[Graph, ...]) -> Audit:
         input=_port(graphs[0].inputs[0]),
         output=_port(graphs[0].outputs[0]),
         kernels=tuple(_kernels(ops)),
+        precisions=tuple(_precision(op) for op in ops if op.name not in CONVERSIONS),
+    )
+
+
+def _precision(op: Op) -> Precision:
+    kernel = op.inputs[1] if op.name in _CHANNEL_AXES else None
+    output = op.outputs[0] if op.outputs else None
+    return Precision(
+        layer=op.layer,
+        op=op.name,
+        activations=output.dtype if output else "",
+        weights=kernel.dtype if kernel else None,
     )
 
 

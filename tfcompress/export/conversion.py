@@ -15,6 +15,7 @@ from tf_keras.src.utils.generic_utils import to_snake_case
 
 from tfcompress.errors import ExportError
 from tfcompress.export.converter_noise import captured_output
+from tfcompress.export.precision_changes import without_precision_changes
 from tfcompress.export.uniform_biases import no_uniform_biases
 from tfcompress.quantization.quantizers import frozen_weights
 
@@ -50,9 +51,8 @@ def convert(
     with captured_output() as noise, no_uniform_biases(model):
         try:
             function = _traced(model)
-            return bytes(
-                _converter(function, quantization, images, port_type).convert()
-            )
+            converter = _converter(function, quantization, images, port_type)
+            return without_precision_changes(bytes(converter.convert()))
         except Exception as error:
             # The converter raises many types, all of them with pages of text.
             reason = _missing_operator(error, model)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 
 import tf_keras as keras
 
 from tfcompress.errors import ExportError
 from tfcompress.export.audit import Audit, Kernel
 from tfcompress.export.conversion import names_in_file
-from tfcompress.quantization.kept_weights import RoundedKernel, rounded_kernels
+from tfcompress.quantization.kept_weights import Kept, KeptKernel, kept_kernels
+from tfcompress.quantization.quantizers import WeightQuantizer
 
 # A grouped convolution has the name of what was fused with it: BatchNorm or ReLU.
 _MAX_FUSED = 2
@@ -17,6 +20,8 @@ _MAX_FUSED = 2
 
 def check_weights(model: keras.Model, audit: Audit) -> None:
     """Refuses a file with fewer zeros in a kernel, or more values, than the model.
+
+    Warns of kernels with a promise that are not found in the file.
 
     Args:
       model: fake-quantized, as it was converted.
@@ -27,22 +32,42 @@ def check_weights(model: keras.Model, audit: Audit) -> None:
     """
     names = dict(zip(map(id, model.layers), names_in_file(model.layers), strict=True))
     kernels = {kernel.layer: kernel for kernel in audit.kernels}
-    for rounded in rounded_kernels(model):
-        kernel = _find(rounded, kernels, names)
-        if kernel and (lost := rounded.kept.lost(kernel.counts)):
+    missing = []
+    for kept in kept_kernels(model):
+        name, promise = kept.wrapper.layer.name, _promise(kept)
+        if not promise.counts.num_zeros and not promise.sharing:
+            continue
+        kernel = _find(kept, kernels, names)
+        if kernel is None:
+            missing.append(name)
+        elif lost := promise.lost(kernel.counts):
             raise ExportError(
-                f"the file lost {lost}, of layer {rounded.wrapper.layer.name!r} of "
+                f"the file lost {lost}, of layer {name!r} of "
                 f"{model.name!r}; leave that layer out of Pruning or Clustering"
             )
+    if missing:
+        warnings.warn(
+            f"zeros and shared values of {', '.join(missing)} in {model.name!r} were "
+            "not checked in the file, which has no kernel of that name and size",
+            stacklevel=2,
+        )
+
+
+def _promise(kept: KeptKernel) -> Kept:
+    """Returns what the file has to keep of a kernel."""
+    if kept.quantizer.sharing and not isinstance(kept.quantizer, WeightQuantizer):
+        # The converter folds what scales channels into a kernel in float.
+        return replace(kept.kept, sharing="channel")
+    return kept.kept
 
 
 def _find(
-    rounded: RoundedKernel, kernels: dict[str, Kernel], names: dict[int, str]
+    kept: KeptKernel, kernels: dict[str, Kernel], names: dict[int, str]
 ) -> Kernel | None:
     """Returns the kernel of the file that a kernel of the model became."""
-    for layer in _with_fused(rounded.wrapper):
+    for layer in _with_fused(kept.wrapper):
         kernel = kernels.get(names.get(id(layer), "").removeprefix("quant_"))
-        if kernel and kernel.counts.num_weights == rounded.kernel.shape.num_elements():
+        if kernel and kernel.counts.num_weights == kept.kernel.shape.num_elements():
             return kernel
     return None
 

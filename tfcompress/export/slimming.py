@@ -93,13 +93,11 @@ def slim(
     _check_complete(model, content, source)
     if not keep_metadata:
         _drop_conversion_metadata(model)
-    _share_operator_codes(model)
-    _share_buffers(model)
     for tensor in tensors_of(model):
         _drop_what_says_nothing(tensor)
     for graph in model.subgraphs:
         _rename(graph, names)
-    slimmed = _packed(model, len(content))
+    slimmed = pack(model, len(content))
     _check_same(slimmed, content, source)
     return slimmed
 
@@ -216,7 +214,15 @@ def _numerals() -> Iterator[bytes]:
         yield numeral
 
 
-def _packed(model: Any, size: int) -> bytes:
+def pack(model: Any, size: int) -> bytes:
+    """Returns the file of a `ModelT`, which is changed: what is equal is stored once.
+
+    Args:
+      model: as `read_model` returned it, or changed.
+      size: about as many bytes as the file will have.
+    """
+    _share_operator_codes(model)
+    _share_buffers(model)
     builder = SharingBuilder(size)
     _place_constants(builder, model)
     builder.Finish(model.Pack(builder), b"TFL3")

@@ -13,11 +13,13 @@ import tf_keras as keras
 from tfcompress.data.model_fit import check_model_fits
 from tfcompress.errors import FloatOpError, InvalidArgumentError, ModelError
 from tfcompress.export.artifact import Artifact
-from tfcompress.export.audit import Audit, audit_graphs
+from tfcompress.export.audit import CONVERSIONS, Audit, audit_graphs
 from tfcompress.export.conversion import INTEGER, convert, names_in_file
+from tfcompress.export.mixed_precision import MostSensitive, float_layers
 from tfcompress.export.promises import check_weights
 from tfcompress.export.slimming import slim
 from tfcompress.field_types import check_types
+from tfcompress.loading.live import is_quantized
 from tfcompress.profiling.tflite_graph import parse_tflite
 from tfcompress.quantization.calibration import Calibration
 from tfcompress.quantization.post_training import quantize_calibrated
@@ -29,9 +31,8 @@ if TYPE_CHECKING:
 
 Quantization = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
 # Fields that say how an int8 model is planned, as those of `QuantizationAware` do.
-_OF_PLAN = ("keep_float", "preprocessing", "operators")
+_OF_PLAN = ("keep_float", "preprocessing", "operators", "per_channel")
 _INT8_ONLY = ("port_type", *_OF_PLAN)
-_QAT_LAYERS = frozenset({"QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +46,12 @@ class Export:
       calibration: how the ranges of activations are chosen for `int8`, and from how
         many images for `int16x8`, whose ranges are the converter's. Of a model that
         went through `QuantizationAware`, they are known.
-      keep_float: shell-style patterns of layers that may compute in float in an `int8`
-        file, where the runtime has no int8 operator for them.
+      keep_float: layers that compute in float in an `int8` file, as for
+        `QuantizationAware`: shell-style patterns, or `MostSensitive`.
       preprocessing: of an `int8` file, as for `QuantizationAware`: `keep` or `fold`.
       operators: likewise: `fast` or `builtin`.
+      per_channel: likewise: whether kernels of convolutions have a scale for each
+        output channel, or one in all.
       port_type: of input and output of an `int8` file: `int8`, `uint8` or `float32`.
       slim: whether bytes that no runtime needs are left out of int8 and int16x8
         files, names of layers among them; see `slim_tflite`.
@@ -59,9 +62,10 @@ class Export:
 
     quantization: Quantization = "int8"
     calibration: Calibration = field(default_factory=Calibration)
-    keep_float: tuple[str, ...] = ()
+    keep_float: tuple[str, ...] | MostSensitive = ()
     preprocessing: Literal["keep", "fold"] = "keep"
     operators: Literal["fast", "builtin"] = "fast"
+    per_channel: bool = True
     port_type: Literal["int8", "uint8", "float32"] = "int8"
     slim: bool = True
 
@@ -69,6 +73,7 @@ class Export:
         """Checks the values."""
         check_types(self)
         if self.quantization == "int8":
+            self._check_budget()
             return
         for name in _INT8_ONLY:
             if getattr(self, name) != getattr(Export, name):
@@ -76,6 +81,15 @@ class Export:
                     f"Export {name}={getattr(self, name)!r} is for int8, but the file "
                     f"is to be {self.quantization}; leave {name} out, or export int8"
                 )
+
+    def _check_budget(self) -> None:
+        """Refuses a budget of bytes for another file than is measured."""
+        budget = getattr(self.keep_float, "max_bytes", None)
+        if budget and not (self.slim and self.port_type == "int8"):
+            raise InvalidArgumentError(
+                f"max_bytes={budget} counts a slimmed file with int8 ports; leave slim "
+                "and port_type as they are, or give max_top1_drop"
+            )
 
     def check_fits_quantized(self) -> None:
         """Raises InvalidArgumentError if a QuantizationAware model cannot be exported.
@@ -140,36 +154,16 @@ def export_tflite(
     """
     export = Export(quantization=quantization, **options)
     path = file_path(path)
-    is_qat = _check_model(model)
-    if is_qat:
-        export.check_fits_quantized()
     indices: tuple[int, ...] = ()
     images = None
-    if quantization in INTEGER and not is_qat:
-        if data is None:
-            raise InvalidArgumentError(
-                f"{quantization} export of {model.name!r} needs data to calibrate "
-                "with; pass data=, or train it with QuantizationAware first"
-            )
-        if len(model.outputs) > 1:
-            raise ModelError(
-                f"{model.name!r} has {len(model.outputs)} outputs and {quantization} "
-                "wants one; export float32, float16 or dynamic, or one output: "
-                "keras.Model(model.input, model.outputs[0])"
-            )
-        check_model_fits(model, data)
+    if _check_model(model):
+        export.check_fits_quantized()
+    elif quantization in INTEGER:
+        data = _fitting(data, model, quantization)
         sample = data.calibration(export.calibration.num_images, seed)
         indices, images = tuple(sample.indices), sample.images
-    if quantization == "int8" and images is not None:
-        model = quantize_calibrated(
-            model,
-            images,
-            export.calibration,
-            keep_float=export.keep_float,
-            preprocessing=export.preprocessing,
-            operators=export.operators,
-        )
-        images = None
+        if quantization == "int8":
+            model, images = _quantized(model, data, images, export, seed), None
     content = convert(model, quantization, images, export.port_type)
     audit = audit_graphs(parse_tflite(content, str(path)))
     _check_audit(audit, export, model)
@@ -178,6 +172,33 @@ def export_tflite(
         content = slim(content, source=str(path))
     write_bytes(path, content)
     return Artifact.of(path, content, quantization, audit, indices)
+
+
+def _fitting(
+    data: Dataset | None, model: keras.Model, quantization: Quantization
+) -> Dataset:
+    """Returns the data that a model is calibrated with, if it can be."""
+    if data is None:
+        raise InvalidArgumentError(
+            f"{quantization} export of {model.name!r} needs data to calibrate "
+            "with; pass data=, or train it with QuantizationAware first"
+        )
+    if len(model.outputs) > 1:
+        raise ModelError(
+            f"{model.name!r} has {len(model.outputs)} outputs and {quantization} "
+            "wants one; export float32, float16 or dynamic, or one output: "
+            "keras.Model(model.input, model.outputs[0])"
+        )
+    check_model_fits(model, data)
+    return data
+
+
+def _quantized(
+    model: keras.Model, data: Dataset, images: np.ndarray, export: Export, seed: int
+) -> keras.Model:
+    options = {name: getattr(export, name) for name in _OF_PLAN}
+    options["keep_float"] = float_layers(model, data, export.calibration, seed, options)
+    return quantize_calibrated(model, images, export.calibration, **options)
 
 
 def _check_model(model: keras.Model) -> bool:
@@ -189,8 +210,7 @@ def _check_model(model: keras.Model) -> bool:
             f"{model.name!r} has the input shape {shape}; expected one input whose "
             "height, width and channels are numbers: build it with an input_shape"
         )
-    kinds = {type(layer).__name__ for layer in model.layers}
-    if "PruneLowMagnitude" in kinds:
+    if any(type(layer).__name__ == "PruneLowMagnitude" for layer in model.layers):
         raise ModelError(
             f"{model.name!r} still carries pruning wrappers; remove them with "
             "tensorflow_model_optimization's strip_pruning first"
@@ -201,7 +221,7 @@ def _check_model(model: keras.Model) -> bool:
             f"{model.name!r} has NaN or infinite values in {broken[0]}; nothing was "
             "exported: train it again with a smaller learning rate"
         )
-    return bool(kinds & _QAT_LAYERS)
+    return is_quantized(model.layers)
 
 
 def _check_audit(audit: Audit, export: Export, model: keras.Model) -> None:
@@ -215,7 +235,7 @@ def _check_audit(audit: Audit, export: Export, model: keras.Model) -> None:
     }
     # Around a layer in float stand conversions, which bear their neighbours' names.
     converts = bool(allowed) or export.port_type == "float32"
-    conversions = ("QUANTIZE", "DEQUANTIZE") if converts else ()
+    conversions = CONVERSIONS if converts else ()
     left = [
         f"{op} in layer {layer!r}"
         for op, layer in audit.float_ops

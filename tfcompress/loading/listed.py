@@ -101,6 +101,7 @@ _TFMOT = {
 _QUANTIZATION = {
     "ActivationQuantizer": "quantizers",
     "FixedRangeQuantizer": "quantizers",
+    "WeightKeeper": "quantizers",
     "WeightQuantizer": "quantizers",
     "LayerQuantizeConfig": "configs",
 }

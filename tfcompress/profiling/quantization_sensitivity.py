@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from tfcompress.data.calibration import class_balanced_indices
+from tfcompress.data.calibration import with_validation_sample
 from tfcompress.data.model_fit import check_model_fits
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.loading.live import is_quantized
 from tfcompress.profiling.quantization_errors import call_in_float
 from tfcompress.quantization.calibration import Calibration
 from tfcompress.quantization.post_training import quantize_calibrated
+from tfcompress.quantization.quantizers import WeightQuantizer
 from tfcompress.quantization.strip import output_bounds
 from tfcompress.rewriting.check import check_tf_keras
 from tfcompress.rewriting.forward import call_layer, forward
@@ -124,8 +125,21 @@ def quantization_sensitivity(
     calibration = calibration or Calibration()
     shown = data.calibration(calibration.num_images, seed).images
     quantized = quantize_calibrated(model, shown, calibration, keep_float=keep_float)
-    chosen = class_balanced_indices(data.validation.labels, num_images, seed)
-    part = replace(data, validation=data.validation.take(chosen))
+    return operator_sensitivity(quantized, data, num_images, seed)
+
+
+def operator_sensitivity(
+    quantized: keras.Model, data: Dataset, num_images: int, seed: int
+) -> QuantizationSensitivity:
+    """Measures what `quantization_sensitivity` returns.
+
+    Args:
+      quantized: calibrated, of all operators in int8 that are to be measured.
+      data: the outputs are compared on its validation split.
+      num_images: to compare on, evenly of all classes; all if there are fewer.
+      seed: of the choice of images.
+    """
+    part = with_validation_sample(data, num_images, seed)
     batches = list(part.batches("validation", _BATCH_SIZE))
     graph = Graph.from_model(quantized)
     operators = list(_operators(graph))
@@ -136,9 +150,9 @@ def quantization_sensitivity(
         weights = sum(int(np.prod(w.shape)) for node in nodes for w in _kernels(node))
         rows.append(LayerSensitivity(_names(nodes), kl, top1, weights))
     return QuantizationSensitivity(
-        model.name,
-        len(chosen),
-        scan.measure([])[1],
+        quantized.name,
+        len(part.validation),
+        scan.top1,
         scan.measure(range(len(operators)))[1],
         tuple(rows),
     )
@@ -162,7 +176,10 @@ def _operators(graph: Graph) -> Iterator[list[Node]]:
 
 
 def _kernels(node: Node) -> list[tf.Variable]:
-    return [kernel for kernel, *_ in getattr(node.layer, "_weight_vars", ())]
+    kernels = getattr(node.layer, "_weight_vars", ())
+    return [
+        kernel for kernel, rounds, _ in kernels if isinstance(rounds, WeightQuantizer)
+    ]
 
 
 def _names(nodes: Sequence[Node]) -> tuple[str, ...]:
@@ -174,7 +191,11 @@ def _names(nodes: Sequence[Node]) -> tuple[str, ...]:
 
 
 class _Scan:
-    """A quantized model of which any operators are rounded, compiled once."""
+    """A quantized model of which any operators are rounded, compiled once.
+
+    Attributes:
+      top1: accuracy with none of them rounded.
+    """
 
     def __init__(
         self,
@@ -192,6 +213,9 @@ class _Scan:
         self._num_operators = len(operators)
         self._run = tf.function(self._outputs, autograph=False)
         self._exact = [self._logits(images, []) for images, _ in batches]
+        labels = np.concatenate([labels for _, labels in batches])
+        answers = np.concatenate([np.argmax(logits, -1) for logits in self._exact])
+        self.top1 = float(np.mean(answers == labels))
 
     def measure(self, rounded: Sequence[int]) -> tuple[float, float]:
         """Returns divergence and accuracy with these operators rounded."""

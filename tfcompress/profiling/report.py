@@ -101,6 +101,7 @@ class Report:
                 "## What is in the file",
                 _table(("operator", "count"), self.artifact["ops"].items()),
                 self._promises(),
+                *self._precision_parts(),
                 *self._kernel_parts(),
                 "## Where it was measured",
                 _table(("", ""), [*self.environment.items(), *self.data.items()]),
@@ -135,6 +136,16 @@ class Report:
             f"SHA-256 `{self.artifact['sha256']}`."
         )
 
+    def _precision_parts(self) -> list[str]:
+        """Returns the precision of each layer, where it is not one for all."""
+        rows = [
+            [row[column] or "" for column in _PRECISION_COLUMNS.values()]
+            for row in self.artifact.get("precisions", [])
+        ]
+        if len({activations for *_, activations, _ in rows}) < 2:
+            return []
+        return ["## Precision of each layer", _table(list(_PRECISION_COLUMNS), rows)]
+
     def _kernel_parts(self) -> list[str]:
         """Returns the weights of the file, where a stage promised something of them."""
         kernels = self.artifact.get("kernels", [])
@@ -154,6 +165,12 @@ class Report:
 
 
 _OF_WEIGHTS = {"Pruning", "Clustering"}
+_PRECISION_COLUMNS = {
+    "layer": "layer",
+    "operator": "op",
+    "activations": "activations",
+    "weights": "weights",
+}
 _KERNEL_COLUMNS = ("layer", "weights", "zeros", "values", "most in a channel")
 _STAGE_COLUMNS = ("stage", "seconds", "top-1", "params", "non-zero", "sparsity", "MACs")
 _SPARSITY_NOTE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import tf_keras as keras
 from tfcompress.channels.families import Family, Limits, find_units
 from tfcompress.channels.importance import IMPORTANCES, Importance
 from tfcompress.channels.removal import Removable
-from tfcompress.data.calibration import class_balanced_indices
+from tfcompress.data.calibration import with_validation_sample
 from tfcompress.data.model_fit import check_model_fits
 from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.rewriting.check import check_tf_keras
@@ -123,9 +123,7 @@ def channel_sensitivity(
         return shown.images, data.train.labels[list(shown.indices)]
 
     scores = removable.scores(importance, sample, seed)
-    labels = data.validation.labels
-    chosen = class_balanced_indices(labels, num_images, seed)
-    part = replace(data, validation=data.validation.take(chosen))
+    part = with_validation_sample(data, num_images, seed)
     top1 = _top1(removable, list(part.batches("validation", _BATCH_SIZE)))
     rows = []
     for family in removable.families:
@@ -135,7 +133,7 @@ def channel_sensitivity(
             rows.append(row)
     name = getattr(importance, "__name__", str(importance))
     whole = top1(removable.everything)
-    return Sensitivity(model.name, name, len(chosen), whole, tuple(rows))
+    return Sensitivity(model.name, name, len(part.validation), whole, tuple(rows))
 
 
 def _check(ratios: Sequence[float], importance: str | Importance) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Sequence
+import glob
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import tf_keras as keras
@@ -12,13 +13,19 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
     quantize_wrapper,
 )
 
-from tfcompress.errors import InvalidArgumentError, ModelError
+from tfcompress.errors import ModelError
 from tfcompress.layers.hard_swish import HardSwishGate
-from tfcompress.quantization.kept_weights import rounded_kernels
+from tfcompress.loading.live import is_quantized
+from tfcompress.quantization.float_layers import (
+    change_precision,
+    find_float_layers,
+)
+from tfcompress.quantization.kept_weights import kept_kernels
 from tfcompress.quantization.operators import kernel_of
 from tfcompress.quantization.plan import Plan, make_plan
 from tfcompress.quantization.quantizers import ActivationQuantizer
 from tfcompress.quantization.shared_values import Sharing, find_sharing
+from tfcompress.rewriting.affine_layers import fold_norms
 from tfcompress.rewriting.equalization import equalize_layers
 from tfcompress.rewriting.graph import Graph, LayerSpec, copy_layer
 from tfcompress.rewriting.prepare import prepare_for_quantization
@@ -32,6 +39,7 @@ def fake_quantize(
     keep_float: Sequence[str] = (),
     preprocessing: str = "keep",
     operators: str = "fast",
+    per_channel: bool = True,
     equalize: bool = False,
 ) -> keras.Model:
     """Returns a model that rounds where the int8 runtime will round.
@@ -41,18 +49,22 @@ def fake_quantize(
 
     Args:
       model: a canonical model; stays as it is.
-      keep_float: shell-style patterns of layers that may compute in float where the
-        runtime has no int8 operator for them.
+      keep_float: shell-style patterns of layers that compute in float; see
+        `find_float_layers`.
       preprocessing: what becomes of a Rescaling or Normalization at the input; see
         `prepare_for_quantization`.
       operators: "fast" or "builtin"; see there too.
+      per_channel: whether convolutions have a scale for each output channel; one scale
+        in all wants BatchNormalizations folded first.
       equalize: whether kernels that follow one another are first given channels of
         like size; see `equalize_layers`.
 
     Raises:
+      InvalidArgumentError: a pattern names no layer that computes.
       ModelError: a layer has no int8 operator and is not in `keep_float`.
     """
-    graph, plan = _plan(model, keep_float, preprocessing, operators)
+    graph, plan = _plan(model, keep_float, preprocessing, operators, per_channel)
+    _check_supported(plan, model.name)
     if equalize:
         equalize_layers(graph)
     _quantize_inputs(graph, plan)
@@ -68,73 +80,72 @@ def fake_quantize(
         return quantize_wrapper.QuantizeWrapperV2(layer, plan.configs[spec.name])
 
     quantized = graph.to_model(make)
-    for _, kernel, quantizer, weights in rounded_kernels(quantized):
+    for _, kernel, quantizer, weights in kept_kernels(quantized):
         quantizer.set_sharing(kernel, weights)
     return quantized
 
 
-def check_quantizable(
+def check_quantizable(model: keras.Model, **options: Any) -> None:
+    """Raises what `fake_quantize` would raise, without building anything.
+
+    Args:
+      model: a canonical model.
+      **options: of `fake_quantize`, but `equalize`.
+    """
+    _check_supported(_plan(model, **options)[1], model.name)
+
+
+def patterns_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Returns for `keep_float` what names these layers and no others."""
+    return tuple(map(glob.escape, names))
+
+
+def layers_without_int8(model: keras.Model, **options: Any) -> tuple[str, ...]:
+    """Returns what must be in `keep_float`: layers without an int8 operator.
+
+    Args:
+      model: a canonical model.
+      **options: of `fake_quantize`, but `equalize`; `keep_float` names more layers.
+    """
+    return patterns_of(_plan(model, **options)[1].unsupported)
+
+
+def _plan(
     model: keras.Model,
     keep_float: Sequence[str] = (),
     preprocessing: str = "keep",
     operators: str = "fast",
-) -> None:
-    """Raises what `fake_quantize` would raise, without building anything."""
-    _plan(model, keep_float, preprocessing, operators)
-
-
-def _plan(
-    model: keras.Model, keep_float: Sequence[str], preprocessing: str, operators: str
+    per_channel: bool = True,
 ) -> tuple[Graph, Plan]:
-    if any(isinstance(x, quantize_wrapper.QuantizeWrapper) for x in model.layers):
+    if is_quantized(model.layers):
         raise ModelError(
             f"{model.name!r} is quantized already; expected the model before its "
             "QuantizationAware stage"
         )
     graph = Graph.from_model(model)
     prepare_for_quantization(graph, preprocessing, operators)
-    plan = make_plan(graph, _sparse_layers(graph), _sharing_layers(graph))
-    names = {layer.name for layer in model.layers} | {n.name for n in graph.nodes}
-    for pattern in keep_float:
-        if not fnmatch.filter(names, pattern):
-            raise InvalidArgumentError(
-                f"keep_float: no layer of {model.name!r} is called {pattern!r}"
-            )
-    _check_possible(plan.impossible, model.name)
-    _check_float(plan.unsupported, keep_float, model.name)
-    return graph, plan
+    if not per_channel:
+        fold_norms(graph)
+    names = [layer.name for layer in model.layers]
+    float_layers = find_float_layers(graph, names, keep_float)
+    change_precision(graph, float_layers)
+    sparse, sharing = _sparse_layers(graph), _sharing_layers(graph)
+    return graph, make_plan(graph, sparse, sharing, float_layers, per_channel)
 
 
-def _check_possible(impossible: dict[str, str], model: str) -> None:
-    """Refuses layers that no file can hold."""
-    for name, reason in impossible.items():
+def _check_supported(plan: Plan, model: str) -> None:
+    """Refuses layers that no file can hold, and those that only float could compute."""
+    for name, reason in plan.impossible.items():
         raise ModelError(
             f"layer {name!r} of {model!r} cannot be exported: {reason}; replace it"
         )
-
-
-def _check_float(
-    unsupported: dict[str, str], keep_float: Sequence[str], model: str
-) -> None:
-    """Refuses layers without an int8 operator that no pattern allows."""
-    refused = {
-        name: reason
-        for name, reason in unsupported.items()
-        # An activation inside a layer goes by the layer's name as well.
-        if not any(
-            fnmatch.fnmatch(name, pattern)
-            or fnmatch.fnmatch(name.removesuffix("_activation"), pattern)
-            for pattern in keep_float
+    for name, reason in plan.unsupported.items():
+        others = len(plan.unsupported) - 1
+        more = f" (and {others} more layers)" if others else ""
+        raise ModelError(
+            f"layer {name!r} of {model!r} cannot be quantized: {reason}{more}; replace "
+            f"it, or let it compute in float with keep_float=({name!r},)"
         )
-    }
-    if not refused:
-        return
-    name, reason = next(iter(refused.items()))
-    more = f" (and {len(refused) - 1} more layers)" if len(refused) > 1 else ""
-    raise ModelError(
-        f"layer {name!r} of {model!r} cannot be quantized: {reason}{more}; replace it, "
-        f"or let it compute in float with keep_float=({name!r},)"
-    )
 
 
 def _quantize_inputs(graph: Graph, plan: Plan) -> None:

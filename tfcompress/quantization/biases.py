@@ -13,6 +13,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 )
 
 from tfcompress.quantization.calibration import batches
+from tfcompress.quantization.quantizers import WeightQuantizer
 
 
 def round_biases(model: keras.Model) -> None:
@@ -69,8 +70,8 @@ def correct_biases(model: keras.Model, images: np.ndarray, batch_size: int) -> N
 
 def _has_kernel(layer: keras.layers.Layer) -> bool:
     """Returns whether a layer has a kernel that is rounded."""
-    is_wrapper = isinstance(layer, quantize_wrapper.QuantizeWrapper)
-    return is_wrapper and bool(layer._weight_vars)
+    kernels = getattr(layer, "_weight_vars", ())
+    return any(isinstance(quantizer, WeightQuantizer) for _, quantizer, _ in kernels)
 
 
 class _Bias(NamedTuple):

@@ -109,7 +109,7 @@ def calibrate(
                 if calibration.method == "mse"
                 else percentile_range(counts[group], edges, calibration.percentile)
             )
-    for quantizer, bounds in _activation_quantizers(model):
+    for quantizer, bounds in activation_quantizers(model):
         low, high = ranges[quantizer.group]
         bounds["min"].assign(low)
         bounds["max"].assign(max(high, low + _MIN_WIDTH))
@@ -186,9 +186,10 @@ def _histograms(
     return counts
 
 
-def _activation_quantizers(
+def activation_quantizers(
     model: keras.Model,
 ) -> Iterator[tuple[ActivationQuantizer, dict[str, tf.Variable]]]:
+    """Yields what rounds activations of a fake-quantized model, and its bounds."""
     for layer in model.layers:
         if isinstance(layer, quantize_layer.QuantizeLayer):
             yield layer.quantizer, layer.quantizer_vars

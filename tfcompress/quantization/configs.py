@@ -16,10 +16,10 @@ class LayerQuantizeConfig(tfmot.quantization.keras.QuantizeConfig):
 
     Args:
       weight: attribute of the layer that holds the kernel, such as `kernel`.
-      weight_quantizer: rounds it; None where the layer has no kernel.
+      weight_quantizer: rounds or keeps it; None where the layer has no kernel.
       output_quantizer: rounds the output; None where the next layer does, or where
         the output has the values of the input.
-      is_float: whether the layer computes in float, by permission of the user.
+      is_float: whether the layer computes in float, as the user wants.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 
 from tfcompress.errors import TrainingError
 from tfcompress.quantization.operators import kernel_of
-from tfcompress.quantization.quantizers import WeightQuantizer
+from tfcompress.quantization.quantizers import WeightKeeper
 from tfcompress.quantization.shared_values import Sharing, WeightCounts, find_sharing
 
 
@@ -35,12 +35,12 @@ class Kept:
         return self.counts.lost(later, self.sharing)
 
 
-class RoundedKernel(NamedTuple):
-    """A kernel of a fake-quantized model: the variable and what rounds it."""
+class KeptKernel(NamedTuple):
+    """A kernel of a fake-quantized model: the variable and what keeps or rounds it."""
 
     wrapper: quantize_wrapper.QuantizeWrapper
     kernel: tf.Variable
-    quantizer: WeightQuantizer
+    quantizer: WeightKeeper
     weights: dict[str, tf.Variable]
 
     @property
@@ -51,13 +51,13 @@ class RoundedKernel(NamedTuple):
         return Kept(counts, self.quantizer.sharing)
 
 
-def rounded_kernels(model: keras.Model) -> Iterator[RoundedKernel]:
+def kept_kernels(model: keras.Model) -> Iterator[KeptKernel]:
     """Yields every kernel of a model that `fake_quantize` made."""
     for layer in model.layers:
         if isinstance(layer, quantize_wrapper.QuantizeWrapper):
             for kernel, quantizer, weights in layer._weight_vars:
-                if isinstance(quantizer, WeightQuantizer):
-                    yield RoundedKernel(layer, kernel, quantizer, weights)
+                if isinstance(quantizer, WeightKeeper):
+                    yield KeptKernel(layer, kernel, quantizer, weights)
 
 
 def kept_weights(model: keras.Model) -> dict[str, Kept]:
@@ -80,7 +80,7 @@ def kept_weights(model: keras.Model) -> dict[str, Kept]:
 
 def share_values(model: keras.Model) -> None:
     """Makes kernels hold, in place, the shared values that they compute with."""
-    for _, kernel, quantizer, weights in rounded_kernels(model):
+    for _, kernel, quantizer, weights in kept_kernels(model):
         kernel.assign(quantizer.shared(kernel, weights))
 
 
@@ -95,7 +95,7 @@ def check_kept(model: keras.Model, kept: Mapping[str, Kept], cause: str) -> None
     Raises:
       TrainingError: names the layer, and what was lost.
     """
-    for rounded in rounded_kernels(model):
+    for rounded in kept_kernels(model):
         name = rounded.wrapper.layer.name
         if name in kept and (lost := kept[name].lost(rounded.kept.counts)):
             raise TrainingError(f"layer {name!r} lost {lost}, by {cause}")

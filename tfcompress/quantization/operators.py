@@ -11,6 +11,7 @@ from tfcompress.layers.channel_shuffle import ChannelShuffle
 from tfcompress.layers.depth_to_space import DepthToSpace, SpaceToDepth
 from tfcompress.layers.hard_swish import HardSwish, HardSwishGate
 from tfcompress.layers.matrix_product import MatrixProduct
+from tfcompress.layers.precision_change import PrecisionChange
 from tfcompress.layers.slice import Slice
 from tfcompress.layers.tanh_gelu import TanhGelu
 from tfcompress.layers.window_average import BorderScale, WindowAverage
@@ -99,6 +100,7 @@ _INT8 = (
     layers.ReLU,
     layers.Softmax,
     layers.UnitNormalization,
+    PrecisionChange,
     *KERNELS,
     *COMPUTING,
     *MOVING,

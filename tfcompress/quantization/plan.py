@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import tf_keras as keras
 
+from tfcompress.layers.precision_change import PrecisionChange
 from tfcompress.quantization.configs import LayerQuantizeConfig
 from tfcompress.quantization.operators import (
     COMPUTING,
@@ -28,11 +29,13 @@ from tfcompress.quantization.operators import (
 from tfcompress.quantization.quantizers import (
     ActivationQuantizer,
     FixedRangeQuantizer,
+    WeightKeeper,
     WeightQuantizer,
 )
 from tfcompress.quantization.shared_values import Sharing
 from tfcompress.rewriting.graph import Graph, Node, Tensor
 from tfcompress.rewriting.prepare import prepare_for_quantization
+from tfcompress.rewriting.remake import owner
 from tfcompress.rewriting.training_only import TRAINING_ONLY
 
 layers = keras.layers
@@ -60,6 +63,8 @@ def make_plan(
     graph: Graph,
     keep_zeros: Collection[str] = (),
     sharing: Mapping[str, Sharing] | None = None,
+    float_layers: Collection[str] = (),
+    per_channel: bool = True,
 ) -> Plan:
     """Returns the plan for a graph that `prepare_for_quantization` has been through.
 
@@ -67,30 +72,34 @@ def make_plan(
       graph: is not changed.
       keep_zeros: names of layers whose zero weights stay zero.
       sharing: within what equal weights stay equal, by name of the layer.
+      float_layers: names of those that compute in float; `change_precision` has put
+        its layers around them.
+      per_channel: whether convolutions get a scale for each output channel.
     """
     sharing = sharing or {}
-    groups = _Groups(graph)
+    groups = _Groups(graph, float_layers)
     plan = Plan(input_groups=[groups.name(tensor) for tensor in graph.inputs])
     fused = {id(node.spec): True for node in graph.nodes}
     for node in graph.nodes:
         # A layer that is called twice is rounded after both calls or after none.
-        fused[id(node.spec)] &= _is_taken_in(graph, node)
+        fused[id(node.spec)] &= is_taken_in(graph, node)
     for node in graph.nodes:
+        is_float = node.name in float_layers
         if never := why_impossible(node):
             plan.impossible[node.name] = never
-        elif reason := why_float(graph, node):
+        elif not is_float and (reason := why_float(graph, node)):
             plan.unsupported[node.name] = reason
-        is_float = node.name in plan.unsupported
-        config = _config(node, groups, is_float)
-        if config.weight_quantizer:
-            config.weight_quantizer.keep_zeros = node.name in keep_zeros
-            config.weight_quantizer.sharing = sharing.get(node.name)
-        if isinstance(node.layer, MOVING) and _is_fork(graph, node):
+        config = _float_config(node) if is_float else _config(node, groups)
+        if not is_float and isinstance(node.layer, MOVING) and _is_fork(graph, node):
             own = ActivationQuantizer(groups.name(node.output))
             config = LayerQuantizeConfig(output_quantizer=own)
-        if fused[id(node.spec)]:
+        if not is_float and fused[id(node.spec)]:
             config = LayerQuantizeConfig(config.weight, config.weight_quantizer)
-        if config.weight_quantizer or config.output_quantizer:
+        if quantizer := config.weight_quantizer:
+            quantizer.num_channel_axes *= per_channel
+            quantizer.keep_zeros = node.name in keep_zeros
+            quantizer.sharing = sharing.get(node.name)
+        if is_float or config.weight_quantizer or config.output_quantizer:
             plan.configs[node.name] = config
     return plan
 
@@ -114,19 +123,29 @@ def explain(model: keras.Model) -> dict[str, str]:
         if done:
             texts[layer] = "; ".join(done)
     for name, reason in {**plan.unsupported, **plan.impossible}.items():
-        # What a rewrite adds is named after the layer that it stands for.
-        owner = max((n for n in texts if name.startswith(n)), key=len, default=name)
-        texts[owner] = f"no: {reason}"
+        texts[owner(name, texts) or name] = f"no: {reason}"
     return texts
 
 
-def _config(node: Node, groups: _Groups, is_float: bool) -> LayerQuantizeConfig:
+def _float_config(node: Node) -> LayerQuantizeConfig:
+    """Returns what is kept of a layer that computes in float."""
+    config = LayerQuantizeConfig(is_float=True)
+    if found := kernel_of(node.layer):
+        config.weight, axes = found
+        config.weight_quantizer = WeightKeeper(axes)
+    if bounds := fixed_range(node.layer):
+        # The converter rounds such an output even if the operator is float.
+        config.output_quantizer = FixedRangeQuantizer(*bounds)
+    return config
+
+
+def _config(node: Node, groups: _Groups) -> LayerQuantizeConfig:
     """Returns what is rounded if no other operator takes this one in."""
     layer = node.layer
     pools = isinstance(layer, (layers.AveragePooling1D, layers.AveragePooling2D))
     own = ActivationQuantizer(groups.name(node.output), ties_away=pools)
-    if is_float:
-        return LayerQuantizeConfig(output_quantizer=own, is_float=True)
+    if isinstance(layer, PrecisionChange):
+        return LayerQuantizeConfig(output_quantizer=own if layer.to == "int8" else None)
     if bounds := fixed_range(layer):
         return LayerQuantizeConfig(output_quantizer=FixedRangeQuantizer(*bounds))
     if found := kernel_of(layer):
@@ -140,7 +159,7 @@ def _config(node: Node, groups: _Groups, is_float: bool) -> LayerQuantizeConfig:
     return LayerQuantizeConfig(output_quantizer=own if rounds else None)
 
 
-def _is_taken_in(graph: Graph, node: Node) -> bool:
+def is_taken_in(graph: Graph, node: Node) -> bool:
     """Returns whether the operator of the next layer ends later than this layer."""
     after = graph.only_consumer(node.output)
     if after is None:
@@ -166,12 +185,13 @@ def _is_fork(graph: Graph, node: Node) -> bool:
 class _Groups:
     """The sets of tensors that have to share one range, found by union."""
 
-    def __init__(self, graph: Graph):
+    def __init__(self, graph: Graph, float_layers: Collection[str]):
         self._parents: dict[Tensor, Tensor] = {}
         outputs: dict[int, Tensor] = {}
         for node in graph.nodes:
             layer = node.layer
             shares = isinstance(layer, (*MOVING, *RESAMPLING, *TRAINING_ONLY))
+            shares &= node.name not in float_layers
             for tensor in node.inputs if shares else ():
                 if not fixed_range(tensor.node.layer):
                     self._unite(tensor, node.output)

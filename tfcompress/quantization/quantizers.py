@@ -151,18 +151,17 @@ class FixedRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
         return {"low": self.low, "high": self.high}
 
 
-class WeightQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
-    """Rounds a kernel to -127...127 steps, symmetric about zero.
+class WeightKeeper(tfmot.quantization.keras.quantizers.Quantizer):
+    """Keeps what earlier stages made of a kernel, and rounds nothing.
 
     Args:
-      num_channel_axes: number of trailing axes that count the output channels, each
-        with a scale of its own: 1 for convolutions, 2 for depthwise ones (channel and
-        multiplier), 0 for one scale in all.
+      num_channel_axes: number of trailing axes that count the output channels: 1 for
+        convolutions, 2 for depthwise ones (channel and multiplier), 0 where they do
+        not matter.
       keep_zeros: whether weights that are zero are held there: nothing flows back to
         them, so training leaves them as they are.
       sharing: whether weights that are equal, in the whole layer or in each channel,
-        stay equal: each is trained by the mean gradient of all of them. Those of a
-        layer also have one scale, or equal weights would differ as integers.
+        stay equal: each is trained by the mean gradient of all of them.
     """
 
     def __init__(
@@ -210,16 +209,42 @@ class WeightQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
     def __call__(
         self, inputs: tf.Tensor, training: bool, weights: dict, **kwargs: Any
     ) -> tf.Tensor:
-        """Returns the kernel, rounded."""
+        """Returns the kernel."""
         del training, kwargs
+        kernel = tf.convert_to_tensor(inputs)
+        if _frozen.get():
+            return kernel
+        if self.keep_zeros:
+            kernel *= tf.cast(tf.not_equal(kernel, 0.0), kernel.dtype)
+        return self.shared(kernel, weights)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return {
+            "num_channel_axes": self.num_channel_axes,
+            "keep_zeros": self.keep_zeros,
+            "sharing": self.sharing,
+        }
+
+
+class WeightQuantizer(WeightKeeper):
+    """Rounds a kernel to -127...127 steps, symmetric about zero.
+
+    Each output channel has a scale of its own; where `num_channel_axes` is 0 there is
+    one in all. Weights that are equal in the whole layer have one scale too, or they
+    would differ as integers.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def __call__(
+        self, inputs: tf.Tensor, training: bool, weights: dict, **kwargs: Any
+    ) -> tf.Tensor:
+        """Returns the kernel, rounded."""
+        kernel = super().__call__(inputs, training, weights, **kwargs)
         if _frozen.get():
             with tf.init_scope():
                 bound = self._bound(tf.convert_to_tensor(inputs))
-            return self._round(tf.convert_to_tensor(inputs), bound)
-        kernel = tf.convert_to_tensor(inputs)
-        if self.keep_zeros:
-            kernel *= tf.cast(tf.not_equal(kernel, 0.0), kernel.dtype)
-        kernel = self.shared(kernel, weights)
+            return self._round(kernel, bound)
         return self._round(kernel, self._bound(tf.stop_gradient(kernel)))
 
     def step(self, kernel: tf.Variable) -> np.ndarray:
@@ -246,14 +271,6 @@ class WeightQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
             tf.reshape(kernel, flat), -bound, bound, NUM_BITS, narrow_range=True
         )
         return tf.reshape(rounded, kernel.shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the arguments."""
-        return {
-            "num_channel_axes": self.num_channel_axes,
-            "keep_zeros": self.keep_zeros,
-            "sharing": self.sharing,
-        }
 
 
 @tf.custom_gradient

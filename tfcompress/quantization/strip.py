@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,12 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 
 from tfcompress.errors import ModelError
 from tfcompress.layers.hard_swish import HardSwishGate
-from tfcompress.quantization.quantizers import FixedRangeQuantizer, WeightQuantizer
+from tfcompress.layers.precision_change import PrecisionChange
+from tfcompress.quantization.quantizers import (
+    FixedRangeQuantizer,
+    WeightKeeper,
+    WeightQuantizer,
+)
 from tfcompress.rewriting.graph import Graph, LayerSpec, copy_layer
 
 _NUM_STEPS = 255
@@ -99,6 +104,11 @@ def strip_quantization(model: keras.Model) -> StrippedModel:
             scale = _scale(layer.quantizer, layer.quantizer_vars)
             layers[node.inputs[0].node.name] = LayerIntegers(**scale)
             graph.bypass(node)
+        elif isinstance(getattr(layer, "layer", layer), PrecisionChange):
+            if isinstance(layer, quantize_wrapper.QuantizeWrapper):
+                name = node.inputs[0].node.name
+                layers[name] = replace(layers[name], **_output(layer))
+            graph.bypass(node)
         elif isinstance(layer, quantize_wrapper.QuantizeWrapper):
             layers[layer.layer.name] = _unwrap(node.spec, layer)
     return StrippedModel(graph.to_model(_plain_layer), layers)
@@ -114,7 +124,8 @@ def _unwrap(
     for kernel, quantizer, ranges in wrapper._weight_vars:
         values = quantizer(kernel, training=False, weights=ranges).numpy()
         rounded[id(kernel)] = values
-        fields |= _kernel(values, _weight_steps(quantizer, kernel, ranges))
+        if type(quantizer) is not WeightKeeper:
+            fields |= _kernel(values, _weight_steps(quantizer, kernel, ranges))
     spec.layer = wrapper.layer
     spec.weights = [
         rounded.get(id(variable), variable.numpy()) for variable in variables

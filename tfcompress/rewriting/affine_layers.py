@@ -16,6 +16,7 @@ from tfcompress.rewriting.graph import Graph, LayerSpec, Node
 from tfcompress.rewriting.linear import (
     can_change,
     fold_into,
+    follows_linear,
     lone_affine,
     num_outputs,
     scale_outputs,
@@ -67,6 +68,24 @@ def fold_affine_backward(graph: Graph) -> list[Change]:
             continue
         graph.bypass(node)
         changes.append(Change(node.name, f"folded into {before.name}"))
+    return changes
+
+
+def fold_norms(graph: Graph) -> list[Change]:
+    """Folds each BatchNormalization into the layer with a kernel that it follows.
+
+    A kernel that is rounded with one scale in all cannot take its factors afterwards.
+    """
+    changes = []
+    for node in list(graph.nodes):
+        affine = type(node.layer) in BATCH_NORMALIZATIONS and read_affine(node)
+        if not affine or not follows_linear(graph, node):
+            continue
+        before = node.inputs[0].node
+        if can_change(graph, before) and affine.fits(num_outputs(before)):
+            scale_outputs(before, affine)
+            graph.bypass(node)
+            changes.append(Change(node.name, f"folded into {before.name}"))
     return changes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import tf_keras as keras
@@ -34,3 +35,19 @@ def own_name(graph: Graph, node: Node) -> str:
     It is the name of the layer that is called, unless others go on calling that.
     """
     return graph.free_name(node.name) if graph.is_shared(node) else node.name
+
+
+def owner(name: str, layers: Iterable[str]) -> str:
+    """Returns the layer of the model that a layer of its rewritten graph stands for.
+
+    What a rewrite adds is named after it, with more behind; nothing where no name fits.
+
+    Args:
+      name: of the layer of the graph.
+      layers: names of the model's layers.
+
+    Example:
+      >>> owner("act_1_scaled", ["act", "act_1", "conv"])
+      'act_1'
+    """
+    return max((each for each in layers if name.startswith(each)), key=len, default="")

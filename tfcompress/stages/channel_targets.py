@@ -17,7 +17,7 @@ from tfcompress.channels.selection import TOLERANCE, Measure
 from tfcompress.errors import ModelError
 from tfcompress.export.tflite import export_tflite
 from tfcompress.profiling.latency import measure_together
-from tfcompress.quantization.apply import fake_quantize
+from tfcompress.quantization.apply import fake_quantize, layers_without_int8
 from tfcompress.quantization.calibration import calibrate
 from tfcompress.run import Run, derive_seed
 from tfcompress.stages.channel_latency import ChannelLatency
@@ -165,7 +165,7 @@ class FileTarget(Target):
 
     def _export(self, model: keras.Model) -> bytes:
         """Returns the file that QuantizationAware(epochs=0) and an export make."""
-        quantized = fake_quantize(model, keep_float=("*",))
+        quantized = fake_quantize(model, keep_float=layers_without_int8(model))
         calibrate(quantized, self._images)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.tflite"

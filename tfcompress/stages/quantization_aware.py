@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
 
 import tf_keras as keras
 
 from tfcompress.data import check_model_fits
-from tfcompress.quantization.apply import check_quantizable
+from tfcompress.export.mixed_precision import MostSensitive, float_layers
+from tfcompress.quantization.apply import check_quantizable, layers_without_int8
 from tfcompress.quantization.biases import round_biases
 from tfcompress.quantization.calibration import Calibration
 from tfcompress.quantization.kept_weights import check_kept, kept_weights, share_values
@@ -16,11 +17,13 @@ from tfcompress.quantization.post_training import quantize_calibrated
 from tfcompress.run import Run, derive_seed
 from tfcompress.training.fit import Fit
 from tfcompress.training.loop import train
+from tfcompress.training.quantization_log import QuantizationLog
 
 _REWRITING = (
     "what int8 folds into its channels; exclude it from Clustering, or leave "
     "preprocessing='fold' or Calibration(equalize=True) out"
 )
+_NUM_LOGGED = 16  # images whose activations TensorBoard shows
 _TRAINING = "training; lower the learning rate, or exclude it from the stage before"
 
 
@@ -35,18 +38,23 @@ class QuantizationAware(Fit):
     zero, and weights that Clustering made equal stay equal; where it clustered a layer
     as a whole, the kernel has one scale, for its integers to be as few. The returned
     model carries TF-MOT's wrappers, which the exporter reads: the stage has to be last.
+    TensorBoard shows, epoch by epoch, how kernels and activations lie in their ranges.
 
     Args:
       calibration: how the activation ranges are taken from training images, before
         training; the ranges then stay.
-      keep_float: shell-style patterns of layers that may compute in float, where the
-        runtime has no int8 operator for them. The audit of the export names them.
+      keep_float: shell-style patterns of layers that compute in float, with what ends
+        in the same operator, such as BatchNormalization and ReLU behind a convolution.
+        Layers without an int8 operator have to be among them. `MostSensitive` chooses
+        them, before training.
       preprocessing: what becomes of a Rescaling or Normalization at the input: `keep`
         makes it an int8 layer of its own, `fold` puts it into the first convolution.
       operators: `fast` writes hard swish and average pooling as operators that
         XNNPACK, which runs int8 files on phones, boards and servers, has a kernel for;
         `builtin` as LiteRT's own HARD_SWISH and AVERAGE_POOL_2D, for microcontrollers
         and accelerators that take these.
+      per_channel: whether kernels of convolutions have a scale for each output channel;
+        False gives them one in all, and folds BatchNormalizations first.
       epochs: 0 only calibrates.
 
     Raises:
@@ -63,37 +71,49 @@ class QuantizationAware(Fit):
     """
 
     calibration: Calibration = field(default_factory=Calibration)
-    keep_float: tuple[str, ...] = ()
+    keep_float: tuple[str, ...] | MostSensitive = ()
     preprocessing: Literal["keep", "fold"] = "keep"
     operators: Literal["fast", "builtin"] = "fast"
+    per_channel: bool = True
 
     provides: ClassVar[frozenset[str]] = frozenset({"quantization"})
     destroys: ClassVar[frozenset[str]] = frozenset({"quantization"})
 
     def check(self, model: keras.Model) -> None:
         """Raises ModelError if a layer cannot be quantized and is not let off."""
-        check_quantizable(model, self.keep_float, self.preprocessing, self.operators)
+        options = self._options()
+        if isinstance(self.keep_float, MostSensitive):
+            needed = layers_without_int8(model, **options | {"keep_float": ()})
+            options["keep_float"] = needed
+        check_quantizable(model, **options)
 
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a fake-quantized copy of `model`."""
         check_model_fits(model, run.data)
         kept = kept_weights(model)
-        sample = run.data.calibration(
-            self.calibration.num_images, derive_seed(run.seed, "calibration")
+        seed = derive_seed(run.seed, "calibration")
+        sample = run.data.calibration(self.calibration.num_images, seed)
+        options = self._options()
+        options["keep_float"] = float_layers(
+            model, run.data, self.calibration, seed, options
         )
         quantized = quantize_calibrated(
-            model,
-            sample.images,
-            self.calibration,
-            keep_float=self.keep_float,
-            preprocessing=self.preprocessing,
-            operators=self.operators,
+            model, sample.images, self.calibration, **options
         )
         check_kept(quantized, kept, _REWRITING)
         if self.epochs:
-            train(quantized, run, self)
+            folder = replace(run, label=type(self).__name__).tensorboard_dir
+            shown = sample.images[:_NUM_LOGGED]
+            # A folder of its own: TensorBoard follows one file of each.
+            log = QuantizationLog(quantized, shown, folder / "quantization")
+            train(quantized, run, self, [log])
             share_values(quantized)
             round_biases(quantized)
             check_kept(quantized, kept, _TRAINING)
         run.note(calibration_indices=list(sample.indices))
         return quantized
+
+    def _options(self) -> dict[str, Any]:
+        """Returns the settings that `fake_quantize` takes."""
+        names = ("keep_float", "preprocessing", "operators", "per_channel")
+        return {name: getattr(self, name) for name in names}
