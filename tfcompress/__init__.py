@@ -31,31 +31,31 @@ if TYPE_CHECKING:
     from tfcompress.ingredients import Architecture, Teacher
     from tfcompress.loading import load_model, save_model
     from tfcompress.pipeline import run_recipe
-    from tfcompress.profiling.accuracy import evaluate
-    from tfcompress.profiling.detection import (
+    from tfcompress.profiling.latency import latency_ratio
+    from tfcompress.profiling.memory_plot import plot_memory
+    from tfcompress.profiling.profile import profile
+    from tfcompress.quality.accuracy import evaluate
+    from tfcompress.quality.detection import (
         Detections,
         GroundTruth,
         mean_average_precision,
     )
-    from tfcompress.profiling.latency import latency_ratio
-    from tfcompress.profiling.layer_plots import (
+    from tfcompress.quality.segmentation import mean_iou
+    from tfcompress.quantization.calibration import Calibration
+    from tfcompress.quantization.strip import strip_quantization
+    from tfcompress.recipe import Recipe, load_recipe
+    from tfcompress.robustness.perturbations import Perturbations
+    from tfcompress.robustness.plot import plot_robustness
+    from tfcompress.robustness.robustness import robustness
+    from tfcompress.run import Run
+    from tfcompress.sensitivity.channels import channel_sensitivity
+    from tfcompress.sensitivity.plots import (
         plot_channels,
         plot_quantization_errors,
         plot_sensitivity,
     )
-    from tfcompress.profiling.memory_plot import plot_memory
-    from tfcompress.profiling.perturbations import Perturbations
-    from tfcompress.profiling.profile import profile
-    from tfcompress.profiling.quantization_errors import quantization_errors
-    from tfcompress.profiling.quantization_sensitivity import quantization_sensitivity
-    from tfcompress.profiling.robustness import robustness
-    from tfcompress.profiling.robustness_plot import plot_robustness
-    from tfcompress.profiling.segmentation import mean_iou
-    from tfcompress.profiling.sensitivity import channel_sensitivity
-    from tfcompress.quantization.calibration import Calibration
-    from tfcompress.quantization.strip import strip_quantization
-    from tfcompress.recipe import Recipe, load_recipe
-    from tfcompress.run import Run
+    from tfcompress.sensitivity.quantization import quantization_sensitivity
+    from tfcompress.sensitivity.quantization_errors import quantization_errors
     from tfcompress.stages import (
         ChannelPruning,
         Clustering,
@@ -161,22 +161,22 @@ _HOMES = {
     "tfcompress.loading": ("load_model", "save_model"),
     "tfcompress.pipeline": ("run_recipe",),
     "tfcompress.profiling": ("profile",),
-    "tfcompress.profiling.accuracy": ("evaluate",),
-    "tfcompress.profiling.detection": (
+    "tfcompress.quality.accuracy": ("evaluate",),
+    "tfcompress.quality.detection": (
         *("Detections", "GroundTruth", "mean_average_precision"),
     ),
-    "tfcompress.profiling.perturbations": ("Perturbations",),
+    "tfcompress.robustness.perturbations": ("Perturbations",),
     "tfcompress.profiling.latency": ("latency_ratio",),
-    "tfcompress.profiling.layer_plots": (
+    "tfcompress.sensitivity.plots": (
         *("plot_channels", "plot_quantization_errors", "plot_sensitivity"),
     ),
     "tfcompress.profiling.memory_plot": ("plot_memory",),
-    "tfcompress.profiling.quantization_errors": ("quantization_errors",),
-    "tfcompress.profiling.quantization_sensitivity": ("quantization_sensitivity",),
-    "tfcompress.profiling.robustness": ("robustness",),
-    "tfcompress.profiling.robustness_plot": ("plot_robustness",),
-    "tfcompress.profiling.segmentation": ("mean_iou",),
-    "tfcompress.profiling.sensitivity": ("channel_sensitivity",),
+    "tfcompress.sensitivity.quantization_errors": ("quantization_errors",),
+    "tfcompress.sensitivity.quantization": ("quantization_sensitivity",),
+    "tfcompress.robustness.robustness": ("robustness",),
+    "tfcompress.robustness.plot": ("plot_robustness",),
+    "tfcompress.quality.segmentation": ("mean_iou",),
+    "tfcompress.sensitivity.channels": ("channel_sensitivity",),
     "tfcompress.quantization.strip": ("strip_quantization",),
     "tfcompress.ingredients": ("Architecture", "Teacher"),
     "tfcompress.quantization.calibration": ("Calibration",),

@@ -19,11 +19,11 @@ from tfcompress.loading import load_model, save_model
 from tfcompress.loading.live import is_quantized
 from tfcompress.naming import snake_case
 from tfcompress.profiling import profile
-from tfcompress.profiling.accuracy import accuracy, predict
 from tfcompress.profiling.latency import measure_together
-from tfcompress.profiling.layer_plots import plot_channels, plot_quantization_errors
-from tfcompress.profiling.quantization_errors import quantization_errors
+from tfcompress.quality.accuracy import accuracy, predict
 from tfcompress.run import Run, derive_seed
+from tfcompress.sensitivity.plots import plot_channels, plot_quantization_errors
+from tfcompress.sensitivity.quantization_errors import quantization_errors
 from tfcompress.stages import Stage
 from tfcompress.storage import commit, file_facts, read_manifest, write_json
 from tfcompress.training.progress import Progress

@@ -20,11 +20,11 @@ from tfcompress.errors import (
 )
 from tfcompress.export import Artifact, Export, export_tflite
 from tfcompress.profiling import profile
-from tfcompress.profiling.accuracy import accuracy, agreement, predict
 from tfcompress.profiling.environment import environment
 from tfcompress.profiling.latency import latency_ratio, measure_latency
-from tfcompress.profiling.report import SCHEMA_VERSION, Report
+from tfcompress.quality.accuracy import accuracy, agreement, predict
 from tfcompress.recipe import Recipe
+from tfcompress.reporting.report import SCHEMA_VERSION, Report
 from tfcompress.run import Run, derive_seed
 from tfcompress.stages import Training
 from tfcompress.storage import (

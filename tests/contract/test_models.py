@@ -11,7 +11,7 @@ import tf_keras as keras
 import tfcompress as tfc
 from tfcompress import models
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.profiling.accuracy import predict
+from tfcompress.quality.accuracy import predict
 from tfcompress.rewriting.graph import Graph
 
 NAMES = sorted(models.ARCHITECTURES)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tfcompress.profiling.results import (
+from tfcompress.reporting.results import (
     measured_text,
     newest_results,
     read_results,

@@ -4,7 +4,7 @@ import tf_keras as keras
 
 import tfcompress as tfc
 from tfcompress.layers.channel_shuffle import ChannelShuffle
-from tfcompress.profiling.accuracy import predict
+from tfcompress.quality.accuracy import predict
 
 
 @pytest.mark.parametrize(

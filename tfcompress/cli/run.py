@@ -14,8 +14,8 @@ from tfcompress.errors import PromiseNotMetError, RecipeError
 
 if TYPE_CHECKING:
     from tfcompress.cli.noise import Terminal
-    from tfcompress.profiling.report import Report
     from tfcompress.recipe import Recipe
+    from tfcompress.reporting.report import Report
 
 
 def command() -> Command:
@@ -95,8 +95,8 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
     from tfcompress.cli.noise import noise_to
 
     with noise_to(None):
-        from tfcompress.profiling.results import read_results
         from tfcompress.recipe import load_recipe
+        from tfcompress.reporting.results import read_results
 
         recipe = load_recipe(recipe_file)
         if values.data_dir is not None:
@@ -118,7 +118,7 @@ def _run_recipe(
     recipe: Recipe, workdir: Path, values: flags.FlagValues, terminal: Terminal
 ) -> Report:
     from tfcompress.pipeline import run_recipe
-    from tfcompress.profiling.results import append_result
+    from tfcompress.reporting.results import append_result
     from tfcompress.training.progress import Progress
 
     progress = Progress(terminal.err)

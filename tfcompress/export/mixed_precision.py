@@ -13,11 +13,11 @@ from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.export.conversion import convert
 from tfcompress.export.slimming import slim
 from tfcompress.field_types import check_types, refusal
-from tfcompress.profiling.accuracy import evaluate
-from tfcompress.profiling.quantization_sensitivity import operator_sensitivity
+from tfcompress.quality.accuracy import evaluate
 from tfcompress.quantization.apply import layers_without_int8, patterns_of
 from tfcompress.quantization.calibration import Calibration
 from tfcompress.quantization.post_training import quantize_calibrated
+from tfcompress.sensitivity.quantization import operator_sensitivity
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset

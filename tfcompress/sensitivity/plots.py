@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.profiling.profile import visible_text
-from tfcompress.profiling.quantization_errors import QuantizationErrors
-from tfcompress.profiling.sensitivity import Sensitivity
+from tfcompress.sensitivity.channels import Sensitivity
+from tfcompress.sensitivity.quantization_errors import QuantizationErrors
 
 _ROW_INCHES = 0.24
 _NUM_WORST = 10

@@ -9,7 +9,7 @@ import tiny
 from tfcompress.errors import ModelError
 from tfcompress.export import export_tflite
 from tfcompress.loading import save_model
-from tfcompress.profiling.inference import (
+from tfcompress.quality.inference import (
     answers,
     batch_size_for,
     name_of,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tfcompress.errors import WorkdirError
-from tfcompress.profiling.report import SCHEMA_VERSION, Report
+from tfcompress.reporting.report import SCHEMA_VERSION, Report
 
 ARTIFACT = b"flatbuffer"
 

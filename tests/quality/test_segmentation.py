@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.profiling.segmentation import mean_iou
+from tfcompress.quality.segmentation import mean_iou
 
 LABELS = np.array([[[0, 0, 1, 1]]])
 

@@ -7,7 +7,7 @@ import tf_keras as keras
 from tfcompress.data import from_arrays
 from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.export import export_tflite
-from tfcompress.profiling.accuracy import accuracy, agreement, evaluate, predict
+from tfcompress.quality.accuracy import accuracy, agreement, evaluate, predict
 from tfcompress.training.progress import Progress
 
 layers = keras.layers

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.profiling.confusion import confusion_matrix
+from tfcompress.quality.confusion import confusion_matrix
 
 
 @dataclass(frozen=True, eq=False)

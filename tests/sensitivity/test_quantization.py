@@ -7,12 +7,12 @@ import tiny
 
 import tfcompress as tfc
 from tfcompress.errors import InvalidArgumentError, ModelError
-from tfcompress.profiling.quantization_sensitivity import (
+from tfcompress.quantization.apply import fake_quantize
+from tfcompress.quantization.calibration import calibrate
+from tfcompress.sensitivity.quantization import (
     LayerSensitivity,
     QuantizationSensitivity,
 )
-from tfcompress.quantization.apply import fake_quantize
-from tfcompress.quantization.calibration import calibrate
 
 layers = keras.layers
 HOW = tfc.Calibration(method="min_max", num_images=24)

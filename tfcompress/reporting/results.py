@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tfcompress.errors import DataError
-from tfcompress.profiling.report import Report
+from tfcompress.reporting.report import Report
 from tfcompress.storage import write_bytes
 
 COLUMNS = (
@@ -49,7 +49,7 @@ one with `tfcompress run recipes/NAME.py`, or as a script: `python recipes/NAME.
 a setting.
 
 The table is made from `results.csv` by
-`python -m tfcompress.profiling.results recipes/results.csv recipes/README.md`, and a
+`python -m tfcompress.reporting.results recipes/results.csv recipes/README.md`, and a
 row of that file by `tfcompress run recipes/NAME.py --results=recipes/results.csv`.
 Accuracy is top-1 on the whole test set, of the float32 and of the compressed
 `.tflite` file, run by LiteRT; `as Keras` is the share of predictions that are those of

@@ -12,19 +12,19 @@ import numpy as np
 
 from tfcompress.data.calibration import class_balanced_indices
 from tfcompress.errors import DataError, ModelError
-from tfcompress.profiling.accuracy import counted
-from tfcompress.profiling.adversarial import ATTACKS
-from tfcompress.profiling.inference import (
+from tfcompress.quality.accuracy import counted
+from tfcompress.quality.inference import (
     answers,
     batch_size_for,
     name_of,
     open_model,
 )
-from tfcompress.profiling.perturbations import (
+from tfcompress.robustness.adversarial import ATTACKS
+from tfcompress.robustness.perturbations import (
     Perturbations,
     perturbed_batches,
 )
-from tfcompress.profiling.robustness_result import Robustness, RobustnessRow
+from tfcompress.robustness.result import Robustness, RobustnessRow
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset

@@ -2,7 +2,7 @@ import pytest
 
 import tfcompress as tfc
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.profiling.robustness_result import Robustness, RobustnessRow
+from tfcompress.robustness.result import Robustness, RobustnessRow
 
 
 def rows(*names, baseline=0.8):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tfcompress.errors import DataError
-from tfcompress.profiling.results import (
+from tfcompress.reporting.results import (
     COLUMNS,
     append_result,
     read_results,

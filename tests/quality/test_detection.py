@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.profiling.detection import (
+from tfcompress.quality.detection import (
     Detections,
     GroundTruth,
     mean_average_precision,

@@ -3,7 +3,7 @@ import pytest
 
 import tfcompress as tfc
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.profiling.sensitivity import Sensitivity, SensitivityRow
+from tfcompress.sensitivity.channels import Sensitivity, SensitivityRow
 
 CHANNELS = {"stem": (16, 8), "block_$1$_conv": [32, 32], "odd\x1bname": (24, 1)}
 SCAN = Sensitivity(

@@ -15,7 +15,6 @@ from tfcompress.data.calibration import with_validation_sample
 from tfcompress.data.model_fit import check_model_fits
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.loading.live import is_quantized
-from tfcompress.profiling.quantization_errors import call_in_float
 from tfcompress.quantization.calibration import Calibration
 from tfcompress.quantization.post_training import quantize_calibrated
 from tfcompress.quantization.quantizers import WeightQuantizer
@@ -23,6 +22,7 @@ from tfcompress.quantization.strip import output_bounds
 from tfcompress.rewriting.check import check_tf_keras
 from tfcompress.rewriting.forward import call_layer, forward
 from tfcompress.rewriting.graph import Graph, Node
+from tfcompress.sensitivity.quantization_errors import call_in_float
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset

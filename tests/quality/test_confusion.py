@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.profiling.confusion import check_class_ids, confusion_matrix
+from tfcompress.quality.confusion import check_class_ids, confusion_matrix
 
 
 def test_rows_are_labels_and_columns_predictions():

@@ -5,8 +5,8 @@ import pytest
 import tiny
 
 from tfcompress.errors import DataError, InvalidArgumentError
-from tfcompress.profiling.corruptions import CORRUPTIONS
-from tfcompress.profiling.perturbations import (
+from tfcompress.robustness.corruptions import CORRUPTIONS
+from tfcompress.robustness.perturbations import (
     Condition,
     Perturbations,
     perturbed_batches,

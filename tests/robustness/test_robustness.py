@@ -6,7 +6,7 @@ import tf_keras as keras
 
 import tfcompress as tfc
 from tfcompress.errors import DataError, ModelError
-from tfcompress.profiling.robustness_result import RobustnessRow
+from tfcompress.robustness.result import RobustnessRow
 from tfcompress.training.progress import Progress
 
 layers = keras.layers

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.profiling.calibration_error import (
+from tfcompress.quality.calibration_error import (
     are_probabilities,
     confidence_of,
     expected_calibration_error,

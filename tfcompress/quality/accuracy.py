@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.profiling.calibration_error import (
+from tfcompress.quality.calibration_error import (
     confidence_of,
     expected_calibration_error,
 )
-from tfcompress.profiling.confusion import check_class_ids, confusion_matrix
-from tfcompress.profiling.inference import (
+from tfcompress.quality.confusion import check_class_ids, confusion_matrix
+from tfcompress.quality.inference import (
     answers,
     batch_size_for,
     name_of,

@@ -1,0 +1,1 @@
+"""How well a model does: accuracy, calibration, segmentation and detection measures."""

@@ -1,0 +1,1 @@
+"""What a run gave, for people and programs: reports and tables of results."""

@@ -1,0 +1,1 @@
+"""What is left of the accuracy where images are not as they should be."""

@@ -1,0 +1,1 @@
+"""Where a model minds compression, layer by layer."""
