@@ -40,13 +40,13 @@ if TYPE_CHECKING:
         GroundTruth,
         mean_average_precision,
     )
+    from tfcompress.quality.robustness.perturbations import Perturbations
+    from tfcompress.quality.robustness.plot import plot_robustness
+    from tfcompress.quality.robustness.robustness import robustness
     from tfcompress.quality.segmentation import mean_iou
     from tfcompress.quantization.calibration import Calibration
     from tfcompress.quantization.strip import strip_quantization
     from tfcompress.recipe import Recipe, load_recipe
-    from tfcompress.robustness.perturbations import Perturbations
-    from tfcompress.robustness.plot import plot_robustness
-    from tfcompress.robustness.robustness import robustness
     from tfcompress.run import Run
     from tfcompress.sensitivity.channels import channel_sensitivity
     from tfcompress.sensitivity.plots import (
@@ -165,7 +165,7 @@ _HOMES = {
     "tfcompress.quality.detection": (
         *("Detections", "GroundTruth", "mean_average_precision"),
     ),
-    "tfcompress.robustness.perturbations": ("Perturbations",),
+    "tfcompress.quality.robustness.perturbations": ("Perturbations",),
     "tfcompress.profiling.latency": ("latency_ratio",),
     "tfcompress.sensitivity.plots": (
         *("plot_channels", "plot_quantization_errors", "plot_sensitivity"),
@@ -173,8 +173,8 @@ _HOMES = {
     "tfcompress.profiling.memory_plot": ("plot_memory",),
     "tfcompress.sensitivity.quantization_errors": ("quantization_errors",),
     "tfcompress.sensitivity.quantization": ("quantization_sensitivity",),
-    "tfcompress.robustness.robustness": ("robustness",),
-    "tfcompress.robustness.plot": ("plot_robustness",),
+    "tfcompress.quality.robustness.robustness": ("robustness",),
+    "tfcompress.quality.robustness.plot": ("plot_robustness",),
     "tfcompress.quality.segmentation": ("mean_iou",),
     "tfcompress.sensitivity.channels": ("channel_sensitivity",),
     "tfcompress.quantization.strip": ("strip_quantization",),

@@ -11,6 +11,7 @@ import tiny
 import tfcompress as tfc
 
 DATA = tfc.Data("fashion_mnist_small")
+BOXES = np.array([[0.0, 0.0, 1.0, 1.0]])
 LAYERS = {"student_layer": "a", "teacher_layer": "b"}
 # What is needed to make those that cannot be made of nothing.
 NEEDED = {
@@ -18,9 +19,11 @@ NEEDED = {
     "AttentionTransfer": LAYERS,
     "CorrelationCongruence": LAYERS,
     "Data": {"name": "fashion_mnist_small"},
+    "Detections": {"boxes": BOXES, "scores": np.ones(1), "classes": np.zeros(1, int)},
     "Distillation": {"teacher": "a"},
     "FeatureDistillation": LAYERS,
     "FlowDistillation": {"student_layers": ("a", "b"), "teacher_layers": ("c", "d")},
+    "GroundTruth": {"boxes": BOXES, "classes": np.zeros(1, int)},
     "LayerPruning": {"num_blocks": 1},
     "MostSensitive": {"max_bytes": 1},
     "Recipe": {"data": DATA, "model": "a.keras", "stages": ()},
@@ -49,6 +52,7 @@ ALLOWED = {
     "Mapping": dict,
     "Path": Path,
     "MostSensitive": tfc.MostSensitive,
+    "NDArray": (np.ndarray, list, tuple),
     "None": type(None),
     "Progress": tfc.Progress,
     "bool": bool,

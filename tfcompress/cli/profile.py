@@ -29,7 +29,6 @@ def command() -> Command:
         summary="Counts parameters, MACs, bytes and memory of models, and times files.",
         examples=(
             "tfcompress profile model.keras",
-            "tfcompress profile runs/quickstart/model.tflite --num_threads=2",
             "tfcompress profile model.tflite --per_op --memory_plot=memory.png",
             "tfcompress profile a.tflite b.tflite --format=csv --nolatency",
         ),
@@ -71,7 +70,7 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_boolean(
         "roofline",
         False,
-        "Measure this machine; say whether memory or arithmetic bounds each layer.",
+        "Say whether memory or arithmetic bounds each layer here.",
         flag_values=values,
     )
     flags.DEFINE_boolean(

@@ -62,7 +62,9 @@ class GroundTruth:
 
     def __post_init__(self) -> None:
         if self.is_crowd is None:
-            object.__setattr__(self, "is_crowd", np.zeros(len(self.boxes), bool))
+            object.__setattr__(
+                self, "is_crowd", np.zeros(np.shape(self.boxes)[:1], bool)
+            )
         _check(self, "classes", "is_crowd")
 
 

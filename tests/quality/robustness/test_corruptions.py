@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfcompress.robustness.corruptions import CORRUPTIONS, noise
+from tfcompress.quality.robustness.corruptions import CORRUPTIONS, noise
 
 RANDOM = np.random.default_rng(0)
 DRAWS = np.array([[0.0, 0.999], [0.7, 0.3]], np.float32)

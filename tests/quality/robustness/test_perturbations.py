@@ -5,8 +5,8 @@ import pytest
 import tiny
 
 from tfcompress.errors import DataError, InvalidArgumentError
-from tfcompress.robustness.corruptions import CORRUPTIONS
-from tfcompress.robustness.perturbations import (
+from tfcompress.quality.robustness.corruptions import CORRUPTIONS
+from tfcompress.quality.robustness.perturbations import (
     Condition,
     Perturbations,
     perturbed_batches,

@@ -6,7 +6,7 @@ import tf_keras as keras
 
 import tfcompress as tfc
 from tfcompress.errors import DataError, ModelError
-from tfcompress.robustness.result import RobustnessRow
+from tfcompress.quality.robustness.result import RobustnessRow
 from tfcompress.training.progress import Progress
 
 layers = keras.layers

@@ -2,7 +2,7 @@ import pytest
 
 import tfcompress as tfc
 from tfcompress.errors import InvalidArgumentError
-from tfcompress.robustness.result import Robustness, RobustnessRow
+from tfcompress.quality.robustness.result import Robustness, RobustnessRow
 
 
 def rows(*names, baseline=0.8):

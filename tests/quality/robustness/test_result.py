@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tfcompress.robustness.result import Robustness, RobustnessRow
+from tfcompress.quality.robustness.result import Robustness, RobustnessRow
 
 ROWS = (
     RobustnessRow("blur", 1, 0.01, False, 0.8, 0.9),

@@ -16,8 +16,8 @@ from tfcompress.errors import DataError, InvalidArgumentError
 from tfcompress.field_types import check_types, refusal
 from tfcompress.quality.calibration_error import are_probabilities
 from tfcompress.quality.inference import answers, batch_size_for
-from tfcompress.robustness.adversarial import ATTACKS, EPSILONS, Loss, loss_of
-from tfcompress.robustness.corruptions import CORRUPTIONS, NUM_DRAWS
+from tfcompress.quality.robustness.adversarial import ATTACKS, EPSILONS, Loss, loss_of
+from tfcompress.quality.robustness.corruptions import CORRUPTIONS, NUM_DRAWS
 from tfcompress.run import derive_seed
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Perturbations:
 
     Args:
       corruptions: of `brightness`, `contrast`, `rotation`, `translation`, `occlusion`,
-        `gaussian_noise`, `blur`, `jpeg`; `tfcompress.robustness.corruptions` has their
+        `gaussian_noise`, `blur`, `jpeg`; `quality/robustness/corruptions.py` has their
         formulas and what they take at each strength.
       attacks: of `fgsm`, `pgd`, which follow the gradient of a Keras model; epsilon is
         1, 2, 4, 8 and 16 of 255. None takes both where a Keras model is given. `pgd`

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from tfcompress.robustness.corruptions import noise
+from tfcompress.quality.robustness.corruptions import noise
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Attack = Callable[[Loss, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]

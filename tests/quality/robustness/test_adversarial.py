@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tfcompress.robustness.adversarial import fgsm, loss_of, pgd
+from tfcompress.quality.robustness.adversarial import fgsm, loss_of, pgd
 
 DRAWS = tf.constant(np.random.default_rng(0).random((3, 2), np.float32))
 LABELS = tf.constant([0, 1, 0])

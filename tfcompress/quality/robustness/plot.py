@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.profiling.profile import visible_text
-from tfcompress.robustness.result import Robustness
+from tfcompress.quality.robustness.result import Robustness
 
 _COLUMNS = 5
 _PANEL_INCHES = (1.9, 1.9)

@@ -19,12 +19,12 @@ from tfcompress.quality.inference import (
     name_of,
     open_model,
 )
-from tfcompress.robustness.adversarial import ATTACKS
-from tfcompress.robustness.perturbations import (
+from tfcompress.quality.robustness.adversarial import ATTACKS
+from tfcompress.quality.robustness.perturbations import (
     Perturbations,
     perturbed_batches,
 )
-from tfcompress.robustness.result import Robustness, RobustnessRow
+from tfcompress.quality.robustness.result import Robustness, RobustnessRow
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
