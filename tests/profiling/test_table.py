@@ -67,7 +67,7 @@ def test_rows_totals_and_caption():
         "1,800 bytes int8, 800 bytes int32",
         "8,123 bytes, 4,321 gzipped",
         "5,523 bytes",
-        "14,400 bytes, at stem",
+        "14,400 bytes, at stem (Conv2D, 2 of 2)",
         "14,464 bytes",
         "14,400 bytes, and 999 of bookkeeping",
         "p10/p50/p90 0.100/0.250/1.500 ms, mean 0.500 ms",

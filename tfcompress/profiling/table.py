@@ -144,9 +144,11 @@ def _total_rows(profile: Profile) -> Iterator[tuple[str, str]]:
         f"{totals.read_bytes:,} bytes read, {totals.written_bytes:,} written, "
         f"{totals.flops / max(1, accessed):.1f} operations a byte",
     )
-    if totals.peak_memory_bytes is not None:
+    if memory := profile.memory:
         peak = f"{totals.peak_memory_bytes:,} bytes, at {totals.peak_op}"
-        yield "peak activations", peak
+        layer = profile.layers[memory.peak_op]
+        place = f"{layer.type}, {memory.peak_op + 1} of {len(profile.layers)}"
+        yield "peak activations", f"{peak} ({place})"
     for arena in profile.arenas:
         text = f"{arena.tensor_bytes:,} bytes"
         if arena.persistent_bytes is not None:
