@@ -24,6 +24,7 @@ from tfcompress.profiling.environment import environment
 from tfcompress.profiling.latency import latency_ratio, measure_latency
 from tfcompress.quality.accuracy import accuracy, agreement, predict
 from tfcompress.recipe import Recipe
+from tfcompress.reporting.hparams import write_hparams
 from tfcompress.reporting.report import SCHEMA_VERSION, Report
 from tfcompress.run import Run, derive_seed
 from tfcompress.stages import Training
@@ -149,6 +150,7 @@ def _run(
     ).compared(latency_ratio(baseline_file.path, artifact.path).ratio)
     write_bytes(workdir / "report.md", report.to_markdown().encode())
     write_json(workdir / "report.json", report.to_dict())
+    write_hparams(workdir / "tensorboard/hparams", recipe.to_dict(), report)
     write_json(workdir / _MANIFEST, _result_facts(workdir))
     return report
 
