@@ -1,3 +1,5 @@
+import resource
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,6 +7,7 @@ import tf_keras as keras
 import tiny
 
 import tfcompress as tfc
+from tfcompress.errors import WorkdirError
 from tfcompress.training.distillation.teacher_cache import FOLDER, cached_logits
 
 SHIFTED = {"augmentation": tfc.Augmentation(shift=2, brightness=0.2)}
@@ -50,9 +53,24 @@ def test_what_is_there_is_read_and_what_is_damaged_made_anew(tmp_path):
 
     # 65 images of 3 classes, 2 bytes each, behind a header of 128.
     assert files(run)[1].stat().st_size == len(run.data.train) * 3 * 2 + 128
-    files(run)[1].write_bytes(files(run)[1].read_bytes()[:-7])
-    mended = cached_logits(teacher, run, 2).values
-    np.testing.assert_array_equal(mended, before)
+    good = files(run)[1].read_bytes()
+    turned = good.replace(b"'fortran_order': False", b"'fortran_order':  True")
+    for damaged in (good[:-7], b"", b"PK\3\4", good.replace(b"}", b"("), turned):
+        files(run)[1].write_bytes(damaged)
+        mended = cached_logits(teacher, run, 2).values
+        np.testing.assert_array_equal(mended, before)
+
+
+def test_logits_that_cannot_be_written_leave_nothing(tmp_path):
+    run = make_run(tmp_path)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, limit[1]))
+    try:
+        with pytest.raises(WorkdirError, match=r"view_00.npy: File too .*ulimit"):
+            cached_logits(tiny.model(), run, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert files(run) == []
 
 
 def other_weights():
@@ -84,6 +102,17 @@ def test_stale_logits_are_not_used(tmp_path, teacher, options):
     np.testing.assert_allclose(views.values[0], model(images), rtol=1e-3, atol=1e-4)
     assert len({path.parent for path in files(run)}) == 2
     assert not np.array_equal(views.values[0], stale.values[0])
+
+
+def test_logits_of_another_way_to_augment_are_not_used(tmp_path, monkeypatch):
+    run = make_run(tmp_path, **SHIFTED)
+    stale = cached_logits(tiny.model(), run, 1).values[0]
+    augment = tfc.Augmentation.__call__
+    # As if a later version of tfcompress did something else by the same settings.
+    monkeypatch.setattr(
+        tfc.Augmentation, "__call__", lambda *call: 1.0 - augment(*call)
+    )
+    assert not np.array_equal(cached_logits(tiny.model(), run, 1).values[0], stale)
 
 
 def test_one_view_is_enough_without_augmentation(tmp_path):

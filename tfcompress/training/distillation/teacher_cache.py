@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -43,16 +45,19 @@ def cached_logits(teacher: keras.Model, run: Run, num_views: int) -> Views:
     seed = derive_seed(run.seed, FOLDER)
     if run.data.augmentation.is_identity:
         num_views = 1
-    folder = Path(run.workdir) / FOLDER / _digest(teacher, run, seed)
     shape = (len(run.data.train), *teacher.output_shape[1:])
-    paths = [folder / f"view_{view:02d}.npy" for view in range(num_views)]
-    for view, path in enumerate(paths):
-        if _read(path, shape) is None:
-            if run.progress:
-                run.progress.message(
-                    f"computing the teacher's logits, view {view + 1} of {num_views}"
-                )
-            _write(path, shape, teacher, run, seed, view)
+    with _failures(teacher):
+        folder = Path(run.workdir) / FOLDER / _digest(teacher, run, seed)
+        paths = [folder / f"view_{view:02d}.npy" for view in range(num_views)]
+        for view, path in enumerate(paths):
+            if _read(path, shape) is None:
+                if run.progress:
+                    run.progress.message(
+                        "computing the teacher's logits, "
+                        f"view {view + 1} of {num_views}"
+                    )
+                batches = run.data.view_batches(seed, view)
+                _write(path, shape, teacher, batches)
     values = [_read(path, shape) for path in paths]
     return Views(seed, tuple(value for value in values if value is not None))
 
@@ -62,28 +67,26 @@ def _digest(teacher: keras.Model, run: Run, seed: int) -> str:
     digest = hashlib.sha256(f"{seed} {run.data.fingerprint}".encode())
     for weight in teacher.get_weights():
         digest.update(weight.tobytes())
-    # What the teacher makes of some images tells its architecture.
-    images = run.data.calibration(_NUM_PROBES).images
+    # What the teacher makes of some images tells its architecture, and how this
+    # version of tfcompress augments.
+    images, _ = next(iter(run.data.view_batches(seed, 0, _NUM_PROBES)))
     digest.update(teacher(images, training=False).numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     """Returns the array of a file, or None where there is no such whole file."""
+    # Damage shows as one of several unrelated errors, EOFError among them.
     try:
         values = np.load(path, mmap_mode="r")
-    except (OSError, ValueError):
+    except Exception:
         return None
-    return values if (values.shape, values.dtype) == (shape, np.float16) else None
+    is_whole = (values.shape, values.dtype) == (shape, np.float16)
+    return values if is_whole and values.flags.c_contiguous else None
 
 
 def _write(
-    path: Path,
-    shape: tuple[int, ...],
-    teacher: keras.Model,
-    run: Run,
-    seed: int,
-    view: int,
+    path: Path, shape: tuple[int, ...], teacher: keras.Model, batches: tf.data.Dataset
 ) -> None:
     @tf.function(reduce_retracing=True)
     def answer(images: tf.Tensor) -> tf.Tensor:
@@ -91,19 +94,22 @@ def _write(
         # Where even the largest float16 is passed, softmax has long been 0 or 1.
         return tf.cast(tf.clip_by_value(logits, -_LARGEST, _LARGEST), tf.float16)
 
-    with atomic_path(path) as temporary:
-        values = np.lib.format.open_memmap(
-            temporary, mode="w+", dtype=np.float16, shape=shape
-        )
-        place = 0
-        try:
-            for images, _ in run.data.view_batches(seed, view):
-                logits = answer(images).numpy()
-                values[place : place + len(logits)] = logits
-                place += len(logits)
-        except tf.errors.OpError as error:
-            raise data_error(error) or TrainingError(
-                f"TensorFlow stopped while the teacher {teacher.name!r} answered: "
-                f"{reason(error)}; run the same command again."
-            ) from error
-        values.flush()
+    dtype = np.dtype(np.float16).str
+    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+    # Not through a memory map: a full disk would kill the process.
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for images, _ in batches:
+            stream.write(answer(images).numpy().tobytes())
+
+
+@contextmanager
+def _failures(teacher: keras.Model) -> Iterator[None]:
+    """Turns errors of TensorFlow into ours."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise data_error(error) or TrainingError(
+            f"TensorFlow stopped while the teacher {teacher.name!r} answered: "
+            f"{reason(error)}; run the same command again."
+        ) from error
