@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import tiny
 
@@ -41,5 +43,8 @@ def test_models_that_stages_name_are_known_or_files():
     with pytest.raises(RecipeError, match=r"Training names 'first', but .* none"):
         check_named_models(stages, [])
     live = tfc.Training(objective=tfc.Distillation(tiny.model()))
-    with pytest.raises(RecipeError, match="a live model"):
+    with pytest.raises(RecipeError, match=r"a Functional as its teacher.*give a text"):
         check_named_models([live], [])
+    path = tfc.Training(objective=tfc.Distillation(Path("teacher.keras")))
+    with pytest.raises(RecipeError, match=r"Path as its teacher.*give a text"):
+        check_named_models([path], [])

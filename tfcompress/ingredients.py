@@ -86,8 +86,9 @@ def check_named_models(stages: Sequence[Any], known: Sequence[str]) -> None:
                 continue
             if not isinstance(name, str):
                 raise RecipeError(
-                    f"{type(stage).__name__} has a live model as its teacher, which a "
-                    "recipe cannot store; name one of Recipe.teachers or a file"
+                    f"{type(stage).__name__} has a {type(name).__name__} as its "
+                    "teacher, which a recipe cannot store; give a text: the name of "
+                    "one of Recipe.teachers, or the path of a file"
                 )
             if Path(name).suffix not in FILE_SUFFIXES:
                 raise RecipeError(

@@ -118,6 +118,11 @@ def test_a_quantized_model_is_not_quantized_again(tmp_path):
         tfc.QuantizationAware(epochs=0)(quantized, context)
 
 
+def test_a_mean_teacher_is_refused_at_once():
+    with pytest.raises(InvalidArgumentError, match=r"objective=.* of a float teacher"):
+        tfc.QuantizationAware(objective=tfc.Distillation(tfc.MeanTeacher()))
+
+
 def test_wrong_setting_is_refused_at_once():
     with pytest.raises(InvalidArgumentError, match="keep_float='norm' must be"):
         tfc.QuantizationAware(keep_float="norm")

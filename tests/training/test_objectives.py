@@ -1,3 +1,4 @@
+import keras as keras_3
 import numpy as np
 import pytest
 import tf_keras as keras
@@ -58,6 +59,47 @@ def test_unknown_teacher_names_the_nearest():
 def test_teacher_that_does_not_fit(teacher, message):
     with pytest.raises(ModelError, match=message):
         Distillation(teacher).resolve(make(), run())
+
+
+def test_teacher_of_any_image_size():
+    image = keras.Input((None, None, 1))
+    x = keras.layers.GlobalAveragePooling2D()(image)
+    teacher = keras.Model(image, keras.layers.Dense(3)(x), name="any")
+    assert Distillation(teacher).resolve(make(), run()) is teacher
+    mean = Distillation((teacher, make(name="fixed"))).resolve(make(), run())
+    assert mean.input_shape == (None, 4, 4, 1)
+    with pytest.raises(ModelError, match=r"'small' has input_shape \(4, 4, 1\)"):
+        Distillation(make(name="small")).resolve(teacher, run())
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__(name="own")
+        self.logits = keras.layers.Dense(3)
+
+    def call(self, inputs, training=False):
+        return self.logits(keras.layers.Flatten()(inputs))
+
+
+def test_teacher_without_known_shapes():
+    for teacher in (Subclassed(), keras.Sequential([keras.layers.Dense(3)], "own")):
+        with pytest.raises(ModelError, match=r"'own' has no known input .* rebuild it"):
+            Distillation(teacher).resolve(make(), run())
+
+
+def test_teacher_with_outputs_by_name():
+    teacher = make(name="dict")
+    teacher = keras.Model(teacher.inputs, {"logits": teacher.outputs[0]}, name="dict")
+    with pytest.raises(ModelError, match=r"'dict' has output_shape \{'logits'"):
+        Distillation(teacher).resolve(make(), run())
+
+
+def test_live_teacher_of_keras_3_is_to_be_converted():
+    inputs = keras_3.Input((4, 4, 1))
+    teacher = keras_3.Model(inputs, keras_3.layers.Flatten()(inputs))
+    for source in (teacher, ("first", teacher)):
+        with pytest.raises(InvalidArgumentError, match=r"a tf_keras model: .*load_mod"):
+            Distillation(source)
 
 
 def test_teacher_that_is_the_student():

@@ -79,6 +79,13 @@ class QuantizationAware(Fit):
     provides: ClassVar[frozenset[str]] = frozenset({"quantization"})
     destroys: ClassVar[frozenset[str]] = frozenset({"quantization"})
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.objective and self.objective.mean_teacher:
+            self._refuse(
+                "objective", "of a float teacher: a MeanTeacher would be quantized too."
+            )
+
     def check(self, model: keras.Model) -> None:
         """Raises ModelError if a layer cannot be quantized and is not let off."""
         options = self._options()

@@ -82,6 +82,12 @@ class Distillation:
     cache: int = 8
 
     def __post_init__(self) -> None:
+        if any(type(one).__module__.startswith("keras.") for one, _ in self.teachers):
+            raise refusal(
+                self,
+                "teacher",
+                "a tf_keras model: convert a Keras 3 one with tfcompress.load_model.",
+            )
         check_types(self)
         if self.temperature <= 0:
             raise refusal(self, "temperature", "above 0; 2 to 8 is usual.")
@@ -172,7 +178,8 @@ class Distillation:
             _check_teacher(model, student)
         if len(models) == 1:
             return models[0]
-        return _mean_of(models, [share for _, share in self.teachers])
+        shares = [share for _, share in self.teachers]
+        return _mean_of(models, shares, student.input_shape[1:])
 
 
 def _find(source: TeacherSource, run: Run) -> Any:
@@ -190,20 +197,38 @@ def _find(source: TeacherSource, run: Run) -> Any:
     known = ", ".join(map(repr, run.teachers)) or "none"
     raise ModelError(
         f"There is no teacher {name!r}: it is neither a file nor one of the run's "
-        f"teachers ({known}).{hint}"
+        f"teachers ({known}); name one of them or the path of a model file.{hint}"
     )
 
 
 def _check_teacher(teacher: Any, student: Any) -> None:
+    # Those that are subclassed, or were never built, know no shapes.
+    if not hasattr(teacher, "input_shape"):
+        raise ModelError(
+            f"The teacher {teacher.name!r} has no known input shape, expected a "
+            "functional model; rebuild it: keras.Model(inputs, model.call(inputs))."
+        )
     check_outputs_logits(teacher, "teacher")
     for what in ("input_shape", "output_shape"):
-        theirs, ours = getattr(teacher, what)[1:], getattr(student, what)[1:]
-        if theirs != ours:
+        theirs, ours = getattr(teacher, what), getattr(student, what)[1:]
+        theirs = theirs[1:] if isinstance(theirs, tuple) else theirs
+        if not _admits(theirs, ours):
             raise ModelError(
                 f"The teacher {teacher.name!r} has {what} {theirs}, the student "
                 f"{student.name!r} has {ours}; a teacher must be trained on the "
                 "same data set at the same image size."
             )
+    _check_apart(teacher, student)
+
+
+def _admits(shape: Any, size: tuple[int | None, ...]) -> bool:
+    """Returns whether a shape, in which None is any size, is that of one tensor."""
+    return len(shape) == len(size) and all(
+        side in (None, wanted) for side, wanted in zip(shape, size, strict=True)
+    )
+
+
+def _check_apart(teacher: Any, student: Any) -> None:
     mine = {id(weight) for weight in student.weights}
     if any(id(weight) in mine for weight in teacher.weights):
         raise ModelError(
@@ -212,9 +237,13 @@ def _check_teacher(teacher: Any, student: Any) -> None:
         )
 
 
-def _mean_of(models: Sequence[keras.Model], shares: Sequence[float]) -> keras.Model:
+def _mean_of(
+    models: Sequence[keras.Model],
+    shares: Sequence[float],
+    input_shape: tuple[int | None, ...],
+) -> keras.Model:
     """Returns one model with the weighted mean of the logits of several."""
-    image = keras.Input(models[0].input_shape[1:])
+    image = keras.Input(input_shape)
     parts = []
     for place, (model, share) in enumerate(zip(models, shares, strict=True)):
         # Two teachers may have one name.

@@ -165,8 +165,10 @@ def test_matching_is_the_mean_square():
         (LogitDistillation, {"activation": "tanh"}),
         (DecoupledDistillation, {"temperature": -1.0}),
         (DecoupledDistillation, {"beta": -1.0}),
+        (DecoupledDistillation, {"alpha": 0.0, "beta": 0.0}),
         (PearsonDistillation, {"temperature": 0}),
         (PearsonDistillation, {"within_classes": -0.5}),
+        (PearsonDistillation, {"between_classes": 0, "within_classes": 0}),
     ],
 )
 def test_refuses_values_out_of_range(kind, wrong):

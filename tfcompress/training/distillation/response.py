@@ -138,6 +138,15 @@ def _check(loss: Any) -> None:
         raise refusal(loss, "temperature", "above 0; 2 to 8 is usual.")
 
 
+def _check_parts(loss: Any, first: str, second: str) -> None:
+    """Refuses weights of two parts that are negative, or both 0."""
+    for name in (first, second):
+        if getattr(loss, name) < 0:
+            raise refusal(loss, name, "0 or more.")
+    if getattr(loss, first) == getattr(loss, second) == 0:
+        raise refusal(loss, first, f"above 0 where {second} is 0: nothing is learnt.")
+
+
 @dataclass(frozen=True)
 class LogitDistillation(DistillationLoss):
     """The classic: `T^2 KL(teacher || student)` of softened answers, mean of all.
@@ -204,9 +213,7 @@ class DecoupledDistillation(DistillationLoss):
 
     def __post_init__(self) -> None:
         _check(self)
-        for name in ("alpha", "beta"):
-            if getattr(self, name) < 0:
-                raise refusal(self, name, "0 or more.")
+        _check_parts(self, "alpha", "beta")
 
     def __call__(
         self, teacher: Outputs, student: Outputs, labels: tf.Tensor
@@ -247,9 +254,7 @@ class PearsonDistillation(DistillationLoss):
 
     def __post_init__(self) -> None:
         _check(self)
-        for name in ("between_classes", "within_classes"):
-            if getattr(self, name) < 0:
-                raise refusal(self, name, "0 or more.")
+        _check_parts(self, "between_classes", "within_classes")
 
     def __call__(
         self, teacher: Outputs, student: Outputs, labels: tf.Tensor
