@@ -7,7 +7,7 @@ import tf_keras as keras
 import tiny
 
 import tfcompress as tfc
-from tfcompress.chain import Chain
+from tfcompress.chain import Chain, preflight
 from tfcompress.errors import ModelError
 from tfcompress.loading import save_model
 from tfcompress.profiling import profile
@@ -103,6 +103,28 @@ def test_first_model_may_be_a_file_that_has_to_fit_the_data(tmp_path):
     save_model(tiny.model(num_classes=4), tmp_path / "other.keras")
     with pytest.raises(ModelError, match="classes"):
         first_weights(tmp_path, source=str(tmp_path / "other.keras"))
+
+
+@pytest.mark.parametrize(
+    ("student_layer", "teacher_layer", "message"),
+    [
+        ("pol", "pool", r"student 'resnet8' has no layer 'pol'.*Did you mean 'pool'"),
+        ("pool", "pol", r"teacher 'resnet8' has no layer 'pol'.*Did you mean 'pool'"),
+        ("pool", "pool", None),
+    ],
+)
+def test_layers_are_missed_before_anything_is_trained(
+    tmp_path, student_layer, teacher_layer, message
+):
+    loss = tfc.FeatureDistillation(student_layer, teacher_layer)
+    objective = tfc.Distillation("big", losses=((loss, 1.0),))
+    stages = (tfc.Training(), tfc.Pruning(objective=objective))
+    teachers = {"big": chain(tmp_path, (tfc.Training(),), prefix="teacher_big_")}
+    if message is None:
+        preflight(teachers, chain(tmp_path, stages))
+        return
+    with pytest.raises(ModelError, match=message):
+        preflight(teachers, chain(tmp_path, stages))
 
 
 def test_complete_runs_what_is_missing_from_what_was_committed(tmp_path):

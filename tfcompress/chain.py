@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,17 +97,23 @@ class Chain:
         check_model_fits(model, self.run.data)
         return model
 
-    def preflight(self) -> None:
+    def preflight(self, teachers: Mapping[str, keras.Model]) -> None:
         """Refuses what would fail only when its stage begins.
 
+        Args:
+          teachers: models that the stages may name, as they are until now.
+
         Raises:
-          ModelError: the first model cannot be read, or does not fit the data.
+          ModelError: the first model cannot be read, or does not fit the data or the
+            teachers.
           InvalidArgumentError: a stage cannot be applied to it.
         """
         if len(self.rows()) < len(self.stages):
             model = self.model_after(0)
             for stage in self.stages:
                 stage.check(model)
+                if objective := getattr(stage, "objective", None):
+                    objective.check(model, replace(self.run, teachers=teachers))
 
     def complete(self, progress: Progress) -> list[dict[str, Any]]:
         """Runs and commits the stages that are not yet; returns the rows of all."""
@@ -124,6 +130,15 @@ class Chain:
 
     def _file(self, num_stages: int) -> Path:
         return self.run.for_stage(self.names()[num_stages - 1]).stage_dir / _MODEL
+
+
+def preflight(teachers: Mapping[str, Chain], chain: Chain) -> None:
+    """Refuses what would fail only after some of the chains were trained."""
+    models: dict[str, keras.Model] = {}
+    for name, teacher in teachers.items():
+        teacher.preflight(models)
+        models[name] = teacher.model_after(len(teacher.rows()))
+    chain.preflight(models)
 
 
 def _run_stage(

@@ -11,7 +11,7 @@ from typing import Any
 
 import tf_keras as keras
 
-from tfcompress.chain import Chain
+from tfcompress.chain import Chain, preflight
 from tfcompress.data import Dataset
 from tfcompress.errors import (
     InvalidArgumentError,
@@ -125,8 +125,7 @@ def _run(
     }
     chain = Chain("", recipe.model, recipe.stages, run)
     chains = [*teachers.values(), chain]
-    for each in chains:
-        each.preflight()
+    preflight(teachers, chain)
     progress.plan([step for each in chains for step in each.plan()])
     rows = _train(teachers, chain, progress)
     progress.message("exporting and measuring the float32 baseline")

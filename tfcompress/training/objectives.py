@@ -17,6 +17,7 @@ from tfcompress.training.distillation import (
     LogitDistillation,
     MeanTeacher,
 )
+from tfcompress.training.distillation.layer_outputs import outputs_of
 from tfcompress.training.distillation.mean_teacher import copy_of
 from tfcompress.training.schedules import CosineDecay
 
@@ -162,6 +163,20 @@ class Distillation:
         """Whether the teacher answers before the training, not during it."""
         reads_layers = any(loss.pairs for loss, _ in self.terms)
         return self.cache > 0 and not reads_layers and not self.mean_teacher
+
+    def check(self, student: Any, run: Run) -> None:
+        """Refuses a teacher, or names of layers, that do not fit the student.
+
+        Shapes of layers are not compared: stages before may change them.
+
+        Raises:
+          ModelError: as `resolve`, or a layer that a loss names does not exist.
+        """
+        teacher = self.resolve(student, run)
+        for loss, _ in self.terms:
+            for ours, theirs in loss.pairs:
+                outputs_of(student, [ours], "student")
+                outputs_of(teacher, [theirs], "teacher")
 
     def resolve(self, student: Any, run: Run) -> Any:
         """Returns the teacher as a live model that is known to fit the student.
