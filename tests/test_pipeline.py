@@ -89,7 +89,8 @@ def test_run_folder_holds_what_is_promised(finished):
         assert (workdir / name).stat().st_size > 0
     events = list((workdir / "tensorboard").rglob("events.*"))
     assert {path.relative_to(workdir).parts[1] for path in events} == {
-        row["name"] for row in on_disk["stages"]
+        "hparams",
+        *(row["name"] for row in on_disk["stages"]),
     }
 
 
@@ -107,6 +108,7 @@ def test_report_agrees_with_the_files(finished):
     assert pruned["sparsity"] == pytest.approx((36 + 32 + 12) / (72 + 72 + 64 + 24))
     assert quantized["sparsity"] >= pruned["sparsity"]
     assert not list((workdir / "stages").rglob("checkpoints"))
+    assert not (workdir / "teacher_logits").exists()
 
 
 @pytest.mark.parametrize("lost", ["02_quantization_aware", "01_pruning", "artifact"])

@@ -151,6 +151,8 @@ def _run(
     write_json(workdir / "report.json", report.to_dict())
     write_hparams(workdir / "tensorboard/hparams", recipe.to_dict(), report)
     write_json(workdir / _MANIFEST, _result_facts(workdir))
+    # No stage will ask a teacher again.
+    shutil.rmtree(workdir / teacher_cache.FOLDER, ignore_errors=True)
     return report
 
 

@@ -83,6 +83,7 @@ def candidates(data, batch_size):
     features = (*CLASSIC, (FeatureDistillation("block_2", "block_2"), 1.0))
     following = student(tf_keras)
     keras_3_plain, keras_3_distiller = of_keras_3()
+    images, _ = next(plain_batches)
     answer = tf.function(lambda images: model(images, training=False))
 
     def trained(model):
@@ -94,7 +95,7 @@ def candidates(data, batch_size):
         "plain": trained(student(tf_keras)),
         "plain again": trained(student(tf_keras)),
         "cached": lambda: cached.train_on_batch(*next(cached_batches)),
-        "the teacher's forward pass": lambda: answer(next(plain_batches)[0]),
+        "the teacher's forward pass": lambda: answer(images),
         "online": trained(Distiller(student(tf_keras), model, CLASSIC, 0.3)),
         "online, with features": trained(
             Distiller(student(tf_keras), model, features, 0.3)
