@@ -98,6 +98,8 @@ def run_recipe(
         report = _finished_report(workdir)
         if report is None:
             report = _run(recipe, data, workdir, progress)
+            # No stage will ask a teacher again.
+            shutil.rmtree(workdir / teacher_cache.FOLDER, ignore_errors=True)
     _check_budget(recipe, report, workdir)
     return report
 
@@ -151,8 +153,6 @@ def _run(
     write_json(workdir / "report.json", report.to_dict())
     write_hparams(workdir / "tensorboard/hparams", recipe.to_dict(), report)
     write_json(workdir / _MANIFEST, _result_facts(workdir))
-    # No stage will ask a teacher again.
-    shutil.rmtree(workdir / teacher_cache.FOLDER, ignore_errors=True)
     return report
 
 
