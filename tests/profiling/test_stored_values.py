@@ -25,7 +25,6 @@ def test_litert_gives_the_output_of_each_input(path):
 
 
 def test_micro_gives_the_same_and_the_size_of_its_arena(path):
-    pytest.importorskip("tflite_micro")
     (output,), arena_bytes = micro_outputs(path, INPUTS)
     np.testing.assert_array_equal(output, OUTPUTS)
     assert 100 < arena_bytes < 10_000
@@ -36,8 +35,6 @@ def test_micro_gives_the_same_and_the_size_of_its_arena(path):
     [(reference_outputs, "LiteRT"), (micro_outputs, "TensorFlow Lite Micro")],
 )
 def test_what_cannot_be_run_is_one_line(path, run, runtime):
-    if run is micro_outputs:
-        pytest.importorskip("tflite_micro")
     with pytest.raises(ModelError, match=f"^{runtime} cannot run .*tflite: ") as caught:
         run(path, INPUTS[:, :, :, :2])
     assert "\n" not in str(caught.value)

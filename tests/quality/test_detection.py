@@ -112,7 +112,6 @@ def random_scene(random):
 
 
 def coco_summary(detections, objects):
-    pytest.importorskip("pycocotools")
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
