@@ -31,6 +31,7 @@ TOP_KEYS = {
     "stages",
     "artifact",
     "comparison",
+    "skipped",
 }
 
 
@@ -85,7 +86,7 @@ def test_run_folder_holds_what_is_promised(finished):
         "01_pruning",
         "02_quantization_aware",
     ]
-    for name in ("report.md", "recipe.json", "model.tflite"):
+    for name in ("report.md", "report.html", "recipe.json", "model.tflite"):
         assert (workdir / name).stat().st_size > 0
     events = list((workdir / "tensorboard").rglob("events.*"))
     assert {path.relative_to(workdir).parts[1] for path in events} == {
@@ -159,6 +160,53 @@ def test_changed_result_is_measured_again_from_the_stages(
     again = tfc.run_recipe(recipe, copy)
     assert again.artifact["sha256"] == report.artifact["sha256"]
     assert sha256(copy / "model.tflite") == report.artifact["sha256"]
+
+
+def test_answers_are_told_of_all_test_images(finished):
+    workdir, report = finished
+    labels = tiny.data().test.labels
+    matrices = []
+    for part in (report.baseline, report.artifact):
+        confusion = np.array(part["confusion"])
+        assert confusion.sum(axis=1).tolist() == np.bincount(labels).tolist()
+        assert part["top1"] == pytest.approx(confusion.trace() / len(labels))
+        matrices.append(confusion)
+    changed = report.artifact["changed"]
+    gain = matrices[1].trace() - matrices[0].trace()
+    assert changed["num_won"] - changed["num_lost"] == gain
+    picture = workdir / "changed_images.png"
+    assert picture.exists() == (changed["num_changed"] > 0)
+    assert report.data["class_names"] == ["0", "1", "2"]
+    skipped = {(part["technique"], part["layer"]) for part in report.skipped}
+    assert ("pruning", "block_depthwise") in skipped
+
+
+def test_the_page_names_the_recipe_and_not_the_folder(finished):
+    workdir, report = finished
+    page = (workdir / "report.html").read_text()
+    assert "<title>tiny</title>" in page
+    assert report.headline() in page
+    assert str(workdir) not in page
+
+
+def test_robustness_asked_for_later_is_measured_without_training(
+    finished, recipe, tmp_path, monkeypatch
+):
+    workdir, report = finished
+    copy = tmp_path / "copy"
+    shutil.copytree(workdir, copy)
+    monkeypatch.setattr(chain, "_run_stage", lambda *_: pytest.fail("trained"))
+    how = tfc.Perturbations(
+        corruptions=("blur",), attacks=(), strengths=(1,), num_images=6
+    )
+    again = tfc.run_recipe(replace(recipe, robustness=how), copy)
+    result = again.artifact["robustness"]["result"]
+    assert (result["num_images"], result["model"]) == (6, "model.tflite")
+    assert [row["perturbation"] for row in result["rows"]] == ["blur"]
+    assert again.artifact["sha256"] == report.artifact["sha256"]
+    assert "<h2>Robustness</h2>" in (copy / "report.html").read_text()
+    monkeypatch.setattr(pipeline, "_run", lambda *_: pytest.fail("measured again"))
+    tfc.run_recipe(replace(recipe, robustness=how), copy)
 
 
 def test_stage_made_from_another_model_is_made_again(finished, recipe, tmp_path):

@@ -164,9 +164,14 @@ def test_digest_leaves_out_what_the_artifact_does_not_depend_on():
     first = recipe(data=tfc.Data("fashion_mnist"))
     data = tfc.Data("fashion_mnist", data_dir="elsewhere")
     same = recipe(
-        data=data, name="other", max_top1_drop=None, smoke_overrides={"seed": 3}
+        data=data,
+        name="other",
+        max_top1_drop=None,
+        robustness=tfc.Perturbations(num_images=5),
+        smoke_overrides={"seed": 3},
     )
     assert same.digest == first.digest
+    assert tfc.Recipe.from_dict(same.to_dict()) == same
 
 
 def test_losses_of_several_teachers_survive_json_and_overrides():

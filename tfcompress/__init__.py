@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from tfcompress.quantization.calibration import Calibration
     from tfcompress.quantization.strip import strip_quantization
     from tfcompress.recipe import Recipe, load_recipe
+    from tfcompress.reporting.compare import compare
+    from tfcompress.reporting.plots import plot_pareto, plot_stages
     from tfcompress.run import Run
     from tfcompress.sensitivity.channels import channel_sensitivity
     from tfcompress.sensitivity.plots import (
@@ -120,6 +122,7 @@ __all__ = [
     "audit_tflite",
     "channel_sensitivity",
     "check_micro",
+    "compare",
     "data",
     "diagnose",
     "evaluate",
@@ -133,9 +136,11 @@ __all__ = [
     "models",
     "plot_channels",
     "plot_memory",
+    "plot_pareto",
     "plot_quantization_errors",
     "plot_robustness",
     "plot_sensitivity",
+    "plot_stages",
     "profile",
     "quantization_errors",
     "quantization_sensitivity",
@@ -165,6 +170,8 @@ _HOMES = {
     "tfcompress.quality.detection": (
         *("Detections", "GroundTruth", "mean_average_precision"),
     ),
+    "tfcompress.reporting.compare": ("compare",),
+    "tfcompress.reporting.plots": ("plot_pareto", "plot_stages"),
     "tfcompress.quality.robustness.perturbations": ("Perturbations",),
     "tfcompress.profiling.latency": ("latency_ratio",),
     "tfcompress.sensitivity.plots": (

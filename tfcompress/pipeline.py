@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from itertools import takewhile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,14 @@ from tfcompress.errors import (
     PromiseNotMetError,
     WorkdirError,
 )
-from tfcompress.export import Artifact, Export, export_tflite
-from tfcompress.profiling import profile
-from tfcompress.profiling.environment import environment
-from tfcompress.profiling.latency import latency_ratio, measure_latency
-from tfcompress.quality.accuracy import accuracy, agreement, predict
+from tfcompress.measurement import measure
 from tfcompress.recipe import Recipe
+from tfcompress.reporting.compare import compare
+from tfcompress.reporting.finished_run import CHANGED_IMAGES, FinishedRun
 from tfcompress.reporting.hparams import write_hparams
-from tfcompress.reporting.report import SCHEMA_VERSION, Report
-from tfcompress.run import Run, derive_seed
-from tfcompress.stages import Training
+from tfcompress.reporting.report import Report
+from tfcompress.run import Run
+from tfcompress.serialization import encode
 from tfcompress.storage import (
     file_facts,
     lock_workdir,
@@ -39,7 +36,10 @@ from tfcompress.storage import (
 from tfcompress.training.distillation import teacher_cache
 from tfcompress.training.progress import Progress
 
-_RESULTS = ("model.tflite", "baseline.tflite", "report.md", "report.json")
+_RESULTS = (
+    *("model.tflite", "baseline.tflite", CHANGED_IMAGES),
+    *("report.md", "report.json", "report.html"),
+)
 _MANIFEST = "manifest.json"
 _MARKER = "recipe.json"
 # The marker is the last to be removed: a folder without it is a stranger's.
@@ -95,7 +95,7 @@ def run_recipe(
             if each.skipped:
                 progress.message(f"{len(each.skipped)} damaged images were left out")
         _claim(workdir, recipe, data, fresh)
-        report = _finished_report(workdir)
+        report = _finished_report(workdir, recipe)
         if report is None:
             report = _run(recipe, data, workdir, progress)
             # No stage will ask a teacher again.
@@ -130,27 +130,14 @@ def _run(
     preflight(teachers, chain)
     progress.plan([step for each in chains for step in each.plan()])
     rows = _train(teachers, chain, progress)
-    progress.message("exporting and measuring the float32 baseline")
-    num_float = len(list(takewhile(lambda s: isinstance(s, Training), recipe.stages)))
-    baseline = chain.model_after(num_float)
-    baseline_path = workdir / "baseline.tflite"
-    baseline_file = export_tflite(baseline, baseline_path, quantization="float32")
-    baseline_facts = _baseline_facts(baseline, baseline_file, data)
-    progress.message(f"exporting and measuring the {recipe.export.quantization} file")
-    model = chain.model_after(len(recipe.stages))
-    artifact = _export(recipe, model, workdir / "model.tflite", data)
-    report = Report(
-        schema_version=SCHEMA_VERSION,
-        recipe={"name": recipe.name, "digest": recipe.digest, "seed": recipe.seed},
-        environment=environment(num_threads=1),
-        data=data.summary(),
-        baseline=baseline_facts,
-        stages=rows,
-        artifact=_artifact_facts(model, artifact, data),
-        comparison={},
-    ).compared(latency_ratio(baseline_file.path, artifact.path).ratio)
+    report = measure(recipe, chain, rows, workdir, progress)
     write_bytes(workdir / "report.md", report.to_markdown().encode())
     write_json(workdir / "report.json", report.to_dict())
+    # A view of all that the folder holds by now. It may be sent to others, whom the
+    # path of this folder does not concern.
+    finished = replace(FinishedRun.open(workdir), name=recipe.name or workdir.name)
+    html = compare([finished], latency=False).to_html()
+    write_bytes(workdir / "report.html", html.encode())
     write_hparams(workdir / "tensorboard/hparams", recipe.to_dict(), report)
     write_json(workdir / _MANIFEST, _result_facts(workdir))
     return report
@@ -171,53 +158,6 @@ def _train(
         models[name] = teacher.model_after(len(teacher.stages))
     taught = replace(chain, run=replace(chain.run, teachers=models))
     return rows + taught.complete(progress)
-
-
-def _export(recipe: Recipe, model: keras.Model, path: Path, data: Dataset) -> Artifact:
-    seed = derive_seed(recipe.seed, "calibration")
-    options = {part.name: getattr(recipe.export, part.name) for part in fields(Export)}
-    return export_tflite(model, path, data, seed=seed, **options)
-
-
-def _baseline_facts(
-    model: keras.Model, artifact: Artifact, data: Dataset
-) -> dict[str, Any]:
-    totals = profile(model).totals
-    top = accuracy(predict(artifact.path, data), data.test.labels)
-    return {
-        "top1": top.top1,
-        "top5": top.top5,
-        "params": totals.params,
-        "macs": totals.macs,
-        "tflite": {
-            "size_bytes": artifact.size_bytes,
-            "gzip_bytes": artifact.gzip_bytes,
-            "latency_ms": measure_latency(artifact.path).to_dict(),
-        },
-    }
-
-
-def _artifact_facts(
-    model: keras.Model, artifact: Artifact, data: Dataset
-) -> dict[str, Any]:
-    logits = predict(artifact.path, data)
-    top = accuracy(logits, data.test.labels)
-    totals = profile(artifact.path, latency=False).totals
-    return {
-        "path": Path(artifact.path).name,
-        "sha256": artifact.sha256,
-        "quantization": artifact.quantization,
-        "top1": top.top1,
-        "top5": top.top5,
-        "keras_agreement": agreement(predict(model, data), logits),
-        "size_bytes": artifact.size_bytes,
-        "gzip_bytes": artifact.gzip_bytes,
-        "macs": totals.macs,
-        **artifact.audit.to_dict(),
-        "calibration_indices": list(artifact.calibration_indices),
-        "latency_ms": measure_latency(artifact.path).to_dict(),
-        "peak_memory_bytes": totals.peak_memory_bytes,
-    }
 
 
 def _claim(
@@ -274,17 +214,25 @@ def _clear(workdir: Path) -> None:
 
 
 def _result_facts(workdir: Path) -> dict[str, Any]:
-    return {name: file_facts(workdir / name) for name in _RESULTS}
+    # There is no picture of changed predictions where none changed.
+    written = [name for name in _RESULTS if (workdir / name).exists()]
+    return {name: file_facts(workdir / name) for name in written}
 
 
-def _finished_report(workdir: Path) -> Report | None:
-    """Returns the report of a run that is complete; None where a file was changed."""
+def _finished_report(workdir: Path, recipe: Recipe) -> Report | None:
+    """Returns the report of a run that is complete; None where a file was changed.
+
+    None, too, where it lacks the robustness that is asked for by now.
+    """
     try:
         if read_json(workdir / _MANIFEST) != _result_facts(workdir):
             return None
-        return Report.from_dict(read_json(workdir / "report.json"))
+        report = Report.from_dict(read_json(workdir / "report.json"))
     except (OSError, WorkdirError):
         return None
+    known = report.artifact.get("robustness", {}).get("perturbations")
+    asked = recipe.robustness
+    return report if asked is None or known == encode(asked) else None
 
 
 def _check_budget(recipe: Recipe, report: Report, workdir: Path) -> None:

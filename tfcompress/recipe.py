@@ -23,6 +23,7 @@ from tfcompress.ingredients import (
     named_models,
 )
 from tfcompress.overrides import replace_at
+from tfcompress.quality.robustness.perturbations import Perturbations
 from tfcompress.quantization.calibration import Calibration
 from tfcompress.serialization import decode, encode
 from tfcompress.stages import (
@@ -57,6 +58,8 @@ class Recipe:
       max_top1_drop: accuracy budget as a fraction (0.015 is 1.5 points); a run that
         loses more against its float32 baseline ends with exit code 3. None: no budget.
         A negative one demands a gain.
+      robustness: changes of images to try the artifact and the baseline on, for the
+        report; None tries none.
       smoke_overrides: what `smoke` sets beside one epoch a stage and little data, as
         `{"data.name": "fashion_mnist_small"}`.
 
@@ -74,6 +77,7 @@ class Recipe:
     teachers: Mapping[str, Teacher] = field(default_factory=dict)
     seed: int = 0
     max_top1_drop: float | None = None
+    robustness: Perturbations | None = None
     smoke_overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -177,12 +181,13 @@ class Recipe:
     def digest(self) -> str:
         """SHA-256 over all that the artifact depends on, but the data's content.
 
-        Settings and the model files that they name count; name and budget do not. A
+        Settings and the model files that they name count; name, budget and
+        robustness do not. A
         setting at its default does not either, so that an option which tfcompress
         gains later leaves the digest as it is.
         """
         values = encode(self, defaults=False)
-        for name in ("name", "max_top1_drop", "smoke_overrides"):
+        for name in ("name", "max_top1_drop", "robustness", "smoke_overrides"):
             values.pop(name, None)
         for part in (values, *values.get("teachers", {}).values()):
             part.get("data", {}).pop("data_dir", None)
@@ -208,6 +213,7 @@ _PARTS = {
         LayerPruning,
         MeanTeacher,
         MostSensitive,
+        Perturbations,
         Pruning,
         QuantizationAware,
         Recipe,

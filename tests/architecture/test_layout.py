@@ -27,6 +27,7 @@ FLOORS = (
     {"ingredients"},
     {"recipe"},
     {"chain"},
+    {"measurement"},
     {"pipeline"},
     {"cli"},
 )

@@ -100,6 +100,19 @@ def test_markdown_shows_figures_and_escapes_names():
     assert "does not run faster" in text
 
 
+def test_markdown_shows_what_was_skipped_and_why():
+    assert "skipped" not in report().to_markdown()
+    part = {"technique": "pruning", "layer": "a_conv", "why": "no: too small"}
+    text = dataclasses.replace(report(), skipped=[part]).to_markdown()
+    assert "## What was skipped, and why" in text
+    assert "| pruning | a\\_conv | no: too small |" in text
+
+
+def test_gains_are_what_the_headline_says():
+    values = [value for value, _ in report().gains()]
+    assert values == ["12.0x smaller", "2.5x faster", "-1.25 points", "2.0x"]
+
+
 def test_markdown_shows_where_int8_loses_most():
     whole = report()
     worst = {

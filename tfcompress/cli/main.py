@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from tfcompress.cli import doctor, profile, run
+from tfcompress.cli import compare, doctor, profile, run
 from tfcompress.cli.command import Command, UsageError, tell
 from tfcompress.cli.signals import Stopped, stoppable
 from tfcompress.errors import TfcompressError
@@ -16,6 +16,7 @@ COMMANDS: dict[str, Callable[[], Command]] = {
     "run": run.command,
     "profile": profile.command,
     "doctor": doctor.command,
+    "compare": compare.command,
 }
 
 _HELP = """\
@@ -27,6 +28,7 @@ Examples:
   tfcompress run recipes/quickstart.py
   tfcompress profile model.keras model.tflite
   tfcompress doctor model.keras
+  tfcompress compare runs/a runs/b --output=compared
   tfcompress run --help
 
 Commands:

@@ -50,7 +50,7 @@ def plot_memory(profile: Profile) -> Figure:
         label = f"{name}: {num_bytes:,} bytes"
         axes.axhline(num_bytes / _KIB, color="#111827", ls=style, lw=1, label=label)
     highest = max(1, *live, *(num_bytes / _KIB for _, num_bytes in lines))
-    axes.annotate(
+    text = axes.annotate(
         # Names come from files: a dollar sign in one would begin a formula.
         visible_text(f"{layer.name} ({layer.type})"),
         (peak, highest),
@@ -60,6 +60,8 @@ def plot_memory(profile: Profile) -> Figure:
         fontsize=8,
         parse_math=False,
     )
+    # A long name is cut off; it must not leave the axes without room.
+    text.set_in_layout(False)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1.2 * highest)
     axes.set_xlabel("layer" if profile.format == "keras" else "operator")

@@ -25,6 +25,7 @@ __all__ = [
     "LayerProfile",
     "Profile",
     "Totals",
+    "csv_cell",
     "gzip_size",
     "profile",
     "shape_text",
@@ -132,7 +133,7 @@ class Profile:
                 "output_shape": shape_text(layer.output_shape),
                 "live_bytes": live,
             }
-            writer.writerow({name: _cell(value) for name, value in row.items()})
+            writer.writerow({name: csv_cell(value) for name, value in row.items()})
         return text.getvalue()
 
 
@@ -220,7 +221,7 @@ def visible_text(text: str) -> str:
     )
 
 
-def _cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
     """Returns a cell that a spreadsheet shows and does not execute as a formula."""
     if not isinstance(value, str):
         return value

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from tfcompress.errors import WorkdirError
+from tfcompress.reporting.markdown import cell, table
 
 SCHEMA_VERSION = 1
 
@@ -19,7 +20,8 @@ class Report:
     Fractions are in [0, 1], every accuracy is on the whole test set, and every ratio
     is baseline / artifact. `baseline` is the float32 model before compression, as
     our own float32 `.tflite` file; each of `stages` is a row with name, kind, seconds,
-    top1, top5, params, nonzero_params, sparsity and macs.
+    top1, top5, params, nonzero_params, sparsity and macs. `skipped` tells what was not
+    done: technique, layer and why, of each.
 
     Example:
       >>> report = tfc.run_recipe(recipe, "runs/a")
@@ -34,6 +36,7 @@ class Report:
     stages: Sequence[Mapping[str, Any]]
     artifact: Mapping[str, Any]
     comparison: Mapping[str, Any]
+    skipped: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
     def compared(self, latency_ratio: float) -> Report:
         """Returns this report with `comparison` filled in.
@@ -64,7 +67,9 @@ class Report:
         """
         names = {field.name for field in fields(cls)}
         version = dict(values).get("schema_version")
-        if version != SCHEMA_VERSION or names != set(values):
+        # Reports did not have it from the start.
+        found = {"skipped", *values}
+        if version != SCHEMA_VERSION or names != found:
             raise WorkdirError(
                 "report.json is damaged or of another version of tfcompress; delete "
                 "it and run the same command again to measure anew"
@@ -77,34 +82,43 @@ class Report:
         Args:
           workdir: the run's folder, to be shown before the artifact's name.
         """
-        ratios = self.comparison
-        gzip_ratio, raw_ratio = ratios["gzip_ratio"], ratios["size_ratio"]
+        raw = self.comparison["size_ratio"]
+        smaller, faster, accuracy, _ = (value for value, _ in self.gains())
         return (
-            f"{_times(gzip_ratio, 'smaller', 'larger')} (gzip; raw {raw_ratio:.1f}x), "
-            f"{_times(ratios['latency_ratio'], 'faster', 'slower')}, "
-            f"{_points(ratios['top1_drop'])}: "
+            f"{smaller} (gzip; raw {raw:.1f}x), {faster}, {accuracy}: "
             f"{Path(workdir) / self.artifact['path']}"
         )
+
+    def gains(self) -> list[tuple[str, str]]:
+        """Returns what was gained and lost, each with what it is measured in."""
+        ratios, top1 = self.comparison, self.artifact["top1"]
+        return [
+            (_times(ratios["gzip_ratio"], "smaller", "larger"), "bytes after gzip -9"),
+            (_times(ratios["latency_ratio"], "faster", "slower"), "latency, paired"),
+            (_points(ratios["top1_drop"]), f"top-1, now {top1:.2%}"),
+            (f"{ratios['macs_ratio']:.1f}x", "MACs, before / after"),
+        ]
 
     def to_markdown(self) -> str:
         """Returns the report as tables for people."""
         return "\n\n".join(
             [
-                f"# {_cell(self.recipe['name'])}",
+                f"# {cell(self.recipe['name'])}",
                 self.headline() + ".",
-                _table(("", "float32 baseline", "artifact", "ratio"), self._summary()),
+                table(("", "float32 baseline", "artifact", "ratio"), self._summary()),
                 "## What each stage cost and gained",
-                _table(_STAGE_COLUMNS, [_stage_row(row) for row in self.stages]),
+                table(_STAGE_COLUMNS, [_stage_row(row) for row in self.stages]),
                 _SPARSITY_NOTE,
                 *(part for row in self.stages for part in _removal_parts(row)),
                 *(part for row in self.stages for part in _rounding_parts(row)),
                 "## What is in the file",
-                _table(("operator", "count"), self.artifact["ops"].items()),
+                table(("operator", "count"), self.artifact["ops"].items()),
                 self._promises(),
                 *self._precision_parts(),
                 *self._kernel_parts(),
+                *self._skipped_parts(),
                 "## Where it was measured",
-                _table(("", ""), [*self.environment.items(), *self.data.items()]),
+                table(("", ""), self._circumstances()),
                 "",
             ]
         )
@@ -127,10 +141,20 @@ class Report:
             ("MACs", base["macs"], art["macs"], times("macs_ratio")),
         ]
 
+    def _circumstances(self) -> list[tuple[str, Any]]:
+        data = {key: self.data[key] for key in self.data if key != "class_names"}
+        return [*self.environment.items(), *data.items()]
+
+    def _skipped_parts(self) -> list[str]:
+        if not self.skipped:
+            return []
+        rows = [tuple(each[key] for key in SKIPPED_COLUMNS) for each in self.skipped]
+        return ["## What was skipped, and why", table(SKIPPED_COLUMNS, rows)]
+
     def _promises(self) -> str:
         floats = self.artifact["float_ops"]
         return (
-            f"Float operators left: {_cell(floats) if floats else 'none'}. Predictions "
+            f"Float operators left: {cell(floats) if floats else 'none'}. Predictions "
             "equal to the last Keras model's: "
             f"{self.artifact['keras_agreement']:.2%} of the test set. "
             f"SHA-256 `{self.artifact['sha256']}`."
@@ -144,7 +168,7 @@ class Report:
         ]
         if len({activations for *_, activations, _ in rows}) < 2:
             return []
-        return ["## Precision of each layer", _table(list(_PRECISION_COLUMNS), rows)]
+        return ["## Precision of each layer", table(list(_PRECISION_COLUMNS), rows)]
 
     def _kernel_parts(self) -> list[str]:
         """Returns the weights of the file, where a stage promised something of them."""
@@ -161,9 +185,10 @@ class Report:
             )
             for kernel in kernels
         ]
-        return ["## Weights in the file", _table(_KERNEL_COLUMNS, rows)]
+        return ["## Weights in the file", table(_KERNEL_COLUMNS, rows)]
 
 
+SKIPPED_COLUMNS = ("technique", "layer", "why")
 _OF_WEIGHTS = {"Pruning", "Clustering"}
 _PRECISION_COLUMNS = {
     "layer": "layer",
@@ -218,17 +243,17 @@ def _removal_parts(row: Mapping[str, Any]) -> list[str]:
             f"before, {times['after']:.3g} ms after, {ratio}"
         )
     if dropped := facts.get("dropped"):
-        text += f". Blocks dropped: {_cell(', '.join(dropped))}"
-    parts = [f"## What {_cell(row['name'])} removed", f"{text}."]
+        text += f". Blocks dropped: {cell(', '.join(dropped))}"
+    parts = [f"## What {cell(row['name'])} removed", f"{text}."]
     if below := facts.get("below_target"):
-        parts.append(f"More than was asked for: {_cell(below)}.")
+        parts.append(f"More than was asked for: {cell(below)}.")
     if channels := facts.get("channels"):
         layers = [
             (name, before, after, f"{after / before:.0%}")
             for name, (before, after) in channels.items()
         ]
         parts.append(f"![channels](stages/{row['name']}/channels.png)")
-        parts.append(_table(("layer", "channels", "kept", "share"), layers))
+        parts.append(table(("layer", "channels", "kept", "share"), layers))
     return parts
 
 
@@ -246,12 +271,12 @@ def _rounding_parts(row: Mapping[str, Any]) -> list[str]:
     ]
     head = ("layer", "type", "own SQNR", "SQNR", "clipped", "hint")
     return [
-        f"## Where {_cell(row['name'])} loses most",
+        f"## Where {cell(row['name'])} loses most",
         "Signal to quantization noise of the outputs of the worst layers, on training "
         "images: of the layer alone, and of all layers up to it. Every layer: "
         f"`stages/{row['name']}/quantization_errors.json`.",
         f"![quantization errors](stages/{row['name']}/quantization_errors.png)",
-        _table(head, layers),
+        table(head, layers),
     ]
 
 
@@ -264,19 +289,3 @@ def _milliseconds(latency: Mapping[str, float]) -> str:
     scale, unit = (1e3, "us") if latency["p50"] < 1 else (1.0, "ms")
     p10, p50, p90 = (f"{latency[p] * scale:.3g}" for p in ("p10", "p50", "p90"))
     return f"{p50} ({p10}, {p90}) {unit}"
-
-
-def _table(head: Sequence[str], rows: Any) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    """Returns a value as one Markdown cell; names come from strangers' files."""
-    if value is None:
-        return "not known"
-    text = f"{value:,}" if type(value) is int else str(value)
-    text = "".join(c if c.isprintable() else "?" for c in text)
-    for char in "\\|<>[]`*_":
-        text = text.replace(char, f"\\{char}")
-    return text

@@ -57,6 +57,7 @@ def test_without_baseline_or_corruptions_nothing_is_made_up():
 def test_json_has_rows_and_means():
     document = json.loads(RESULT.to_json())
     assert document == json.loads(json.dumps(RESULT.to_dict()))
+    assert Robustness.from_dict(document) == RESULT
     assert document["rows"][0] == {
         "perturbation": "blur",
         "strength": 1,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -112,6 +112,13 @@ class Robustness:
             "baseline_mean_corruption_accuracy": self.baseline_mean_corruption_accuracy,
             "mean_corruption_error": self.mean_corruption_error,
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Robustness:
+        """Returns the result that `to_dict` wrote."""
+        given = {field.name: values[field.name] for field in fields(cls)}
+        rows = tuple(RobustnessRow(**row) for row in given["rows"])
+        return cls(**{**given, "rows": rows})
 
     def to_json(self) -> str:
         """Returns `to_dict` as an indented JSON document."""

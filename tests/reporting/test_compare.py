@@ -1,0 +1,137 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from run_folder import full_report, make_run
+from small_file import relu_file
+
+import tfcompress as tfc
+from tfcompress.errors import InvalidArgumentError
+from tfcompress.reporting.compare import Comparison
+from tfcompress.reporting.figures import FIGURES, Row
+
+
+def row(name, top1, size, **figures):
+    known = {"top1": top1, "size_bytes": size, **figures}
+    return Row(name, "tflite", {figure: known.get(figure) for figure in FIGURES})
+
+
+@pytest.fixture
+def runs(tmp_path):
+    worse = full_report()
+    worse = replace(worse, artifact={**worse.artifact, "top1": 0.5})
+    return (
+        make_run(tmp_path / "a", max_top1_drop=0.01),
+        make_run(tmp_path / "b", worse, max_top1_drop=0.02),
+    )
+
+
+def test_the_front_of_any_axes():
+    rows = (
+        row("small", 0.8, 100, macs=9),
+        row("good", 0.9, 200, macs=5),
+        row("bad", 0.7, 300, macs=5),
+        row("open", None, 1, macs=4),
+    )
+    comparison = Comparison(rows)
+    assert [each.name for each in comparison.pareto()] == ["small", "good"]
+    assert [each.name for each in comparison.pareto(("top1", "macs"))] == ["good"]
+    assert [each.name for each in comparison.pareto(["macs"])] == ["open"]
+
+
+@pytest.mark.parametrize("axes", [(), ("top1", "top1"), ("accuracy",)])
+def test_axes_that_are_no_figures_are_refused(axes, tmp_path):
+    with pytest.raises(InvalidArgumentError, match="expected different names of top1"):
+        Comparison((row("a", 1, 1),)).pareto(axes)
+    with pytest.raises(InvalidArgumentError, match="expected different names of top1"):
+        tfc.compare([tmp_path], axes=axes)
+
+
+def test_runs_and_files_in_one_table(runs, tmp_path):
+    path = tmp_path / "c.tflite"
+    path.write_bytes(relu_file())
+    found = tfc.compare([*runs, path], latency=False)
+    kinds = [each.kind for each in found.rows]
+    assert kinds == ["artifact", "baseline"] * 2 + ["tflite"]
+    document = json.loads(found.to_json())
+    assert document["axes"] == ["top1", "size_bytes"]
+    # Accuracy 0.8875, 0.9 (larger file), 0.5, 0.9 and unknown; files of equal bytes.
+    small, large = (
+        (runs[0] / name).stat().st_size for name in ("model.tflite", "baseline.tflite")
+    )
+    front = [each["on_pareto_front"] for each in document["rows"]]
+    assert front == [small < large, True, False, True, False]
+    assert [each["size_bytes"] for each in document["rows"]][::2] == [small] * 3
+    assert document["differences"] == {
+        "recipe.max_top1_drop": {str(runs[0]): 0.01, str(runs[1]): 0.02}
+    }
+    assert document["settings"][str(runs[0])]["recipe.seed"] == 0
+    assert "median that each run measured" in document["notes"][0]
+    assert str(path) in document["notes"][1]
+
+
+def test_only_what_differs(runs):
+    found = tfc.compare(runs, latency=False)
+    whole, part = found.to_dict(), found.to_dict(diff_only=True)
+    assert whole["rows"][0]["params"] == 0
+    assert "params" not in part["rows"][0]
+    assert part["rows"][0]["top1"] == 0.8875
+    assert part["settings"] == {}
+    assert part["differences"] == whole["differences"]
+    assert "macs" not in found.to_csv(diff_only=True).splitlines()[0]
+
+
+def test_a_figure_that_only_some_have_differs():
+    found = Comparison((row("a", 0.5, 1), row("b", None, 1)))
+    assert found.figure_names(diff_only=True) == ["top1"]
+    assert found.figure_names() == ["top1", "size_bytes"]
+
+
+def test_latency_is_measured_together_where_it_is_asked_for(runs):
+    found = tfc.compare(runs[:1])
+    times = [each.figures["latency_ms"] for each in found.rows]
+    # What the report says is 0.1 and 0.25 ms; one operator takes far less.
+    assert all(0 < time < 0.09 for time in times)
+    assert "alternating blocks, on 1 thread" in found.notes[0]
+
+
+def test_csv_executes_nothing():
+    found = Comparison((row("=1+1", 0.5, 10), row("b", 0.25, 5)))
+    rows = list(csv.DictReader(io.StringIO(found.to_csv())))
+    assert rows[0] == {
+        **{"name": "'=1+1", "kind": "tflite", "on_pareto_front": "True"},
+        **{"top1": "0.5", "size_bytes": "10"},
+    }
+
+
+def test_markdown_marks_the_front_and_escapes_names():
+    text = Comparison((row("a|<b>", 0.5, 1000), row("c", 0.25, 2000))).to_markdown()
+    assert "| model | kind | Pareto | top-1 | bytes |" in text
+    assert "| a\\|\\<b\\> | tflite | yes | 50.00% | 1,000 |" in text
+    assert "| c | tflite |  | 25.00% | 2,000 |" in text
+    assert "What differs" not in text
+
+
+def test_markdown_has_the_settings_that_differ(runs):
+    text = tfc.compare(runs, latency=False).to_markdown()
+    assert "| recipe.max\\_top1\\_drop | 0.01 | 0.02 |" in text
+
+
+def test_nothing_to_compare_is_refused():
+    with pytest.raises(InvalidArgumentError, match="at least one run, model or file"):
+        tfc.compare([])
+    with pytest.raises(InvalidArgumentError, match="num_threads is 0"):
+        tfc.compare(["a"], num_threads=0)
+
+
+def test_runs_are_compared_without_tensorflow(runs):
+    code = (
+        "import sys, tfcompress as tfc; "
+        f"tfc.compare([{str(runs[0])!r}], latency=False).to_html(); "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

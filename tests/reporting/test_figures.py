@@ -1,0 +1,62 @@
+import pytest
+
+from tfcompress.profiling import LayerProfile, Profile, Totals
+from tfcompress.reporting.figures import FIGURES, Row, figure_text, figures_of
+
+LAYERS = [
+    # Of 8 weights in the kernel, 6 are zero.
+    LayerProfile("a", "CONV_2D", (2,), 10, 6, 40, 8, 2),
+    LayerProfile("b", "ADD", (2,), 0, 0, 0),
+]
+
+
+def profile(kind):
+    totals = Totals.of(LAYERS, content=b"x" * 100)
+    return Profile("model", kind, totals, tuple(LAYERS))
+
+
+def test_figures_of_a_file():
+    found = figures_of(profile("tflite"), top1=0.5, latency_ms=2.0)
+    gzip_bytes = found.pop("gzip_bytes")
+    assert 0 < gzip_bytes < 100
+    assert found == {
+        "top1": 0.5,
+        "size_bytes": 100,
+        "latency_ms": 2.0,
+        "macs": 40,
+        "peak_memory_bytes": None,
+        "params": 10,
+        "nonzero_params": 6,
+        "sparsity": 0.75,
+    }
+
+
+def test_bytes_of_a_keras_file_are_not_compared():
+    found = figures_of(profile("keras"))
+    assert set(found) == set(FIGURES)
+    assert found["size_bytes"] is found["gzip_bytes"] is found["top1"] is None
+    assert found["params"] == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("top1", 0.91234, "91.23%"),
+        ("size_bytes", 1234567, "1,234,567"),
+        ("latency_ms", 0.012345, "12.3 us"),
+        ("latency_ms", 12.345, "12.3 ms"),
+        ("macs", None, ""),
+    ],
+)
+def test_figures_for_people(name, value, text):
+    assert figure_text(name, value) == text
+
+
+def test_accuracy_and_sparsity_are_what_one_wants_more_of():
+    larger = {name for name, figure in FIGURES.items() if figure.larger_is_better}
+    assert larger == {"top1", "sparsity"}
+
+
+def test_row_as_json():
+    row = Row("a", "tflite", {"top1": 0.5})
+    assert row.to_dict() == {"name": "a", "kind": "tflite", "top1": 0.5}

@@ -1,0 +1,151 @@
+"""`tfcompress compare`: runs, models and files side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from absl import flags
+
+from tfcompress.cli.command import Command, UsageError, new_flags
+from tfcompress.cli.model_files import MODEL_FLAGS, call_on_model, define_model_flags
+from tfcompress.storage import write_bytes
+
+if TYPE_CHECKING:
+    from tfcompress.reporting.compare import Comparison
+
+_FORMATS = ("table", "markdown", "csv", "json")
+
+
+def command() -> Command:
+    """Returns the `compare` command."""
+    values = _flags()
+    return Command(
+        usage="tfcompress compare RUN_OR_MODEL ...",
+        summary="Compares runs, models and files, and marks those that no other beats.",
+        examples=(
+            "tfcompress compare runs/a runs/b --output=compared",
+            "tfcompress compare runs/a runs/b --diff_only",
+            "tfcompress compare runs/a other.tflite --data=fashion_mnist_small",
+            "tfcompress compare runs/a runs/b --axes=top1,latency_ms --format=csv",
+        ),
+        groups={
+            "What to compare": ("axes", "diff_only", "data", "data_dir"),
+            "How to measure": ("latency", "num_threads"),
+            "How to open Keras models": MODEL_FLAGS,
+            "Where and how": ("output", "format", "debug"),
+        },
+        run=lambda words: _run(values, words),
+        flags=values,
+    )
+
+
+def _flags() -> flags.FlagValues:
+    values = new_flags()
+    flags.DEFINE_string(
+        "axes",
+        "top1,size_bytes",
+        "Figures of the Pareto front, of latency_ms, macs, peak_memory_bytes, ...",
+        flag_values=values,
+    )
+    for name, default, text in (
+        ("diff_only", False, "Show only what differs."),
+        ("latency", True, "Time all .tflite files in alternation; --nolatency: don't."),
+    ):
+        flags.DEFINE_boolean(name, default, text, flag_values=values)
+    for name, text in (
+        ("data", "Data set to measure the accuracy on, of what is no run."),
+        ("data_dir", "Folder that holds it, if it is not found."),
+        ("output", "Folder for the tables, report.html and pictures."),
+    ):
+        flags.DEFINE_string(name, None, text, flag_values=values)
+    flags.DEFINE_integer(
+        *("num_threads", 1, "Threads of the interpreters that are timed."),
+        lower_bound=1,
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "format", "table", list(_FORMATS), "How to print.", flag_values=values
+    )
+    define_model_flags(values)
+    return values
+
+
+def _run(values: flags.FlagValues, words: list[str]) -> int:
+    if not words:
+        raise UsageError("expected at least one RUN_OR_MODEL: a folder or a file")
+    from tfcompress.cli.noise import noise_to
+
+    with noise_to(None) as terminal:
+        from tfcompress.reporting.compare import checked_axes, compare
+
+        axes = checked_axes(values.axes.split(","))
+        comparison = compare(
+            [_subject(word, values) for word in words],
+            data=_data(values),
+            axes=axes,
+            latency=values.latency,
+            num_threads=values.num_threads,
+        )
+        if values.output:
+            _write(comparison, Path(values.output), values.diff_only)
+        _print(comparison, values, terminal.out)
+    return 0
+
+
+def _subject(path: str, values: flags.FlagValues) -> Any:
+    """Returns a run or .tflite file as it is, a Keras model as a child profiles it."""
+    from tfcompress.profiling import Profile
+    from tfcompress.profiling.tflite_graph import is_tflite
+    from tfcompress.reporting.finished_run import is_run
+
+    if is_run(Path(path)) or is_tflite(path):
+        return path
+    return Profile.from_dict(call_on_model("profile", path, values))
+
+
+def _data(values: flags.FlagValues) -> Any:
+    if values.data is None:
+        return None
+    from tfcompress.data import load
+
+    return load(values.data, data_dir=values.data_dir)
+
+
+def _write(comparison: Comparison, folder: Path, diff_only: bool) -> None:
+    from tfcompress.reporting.pictures import comparison_pictures
+
+    texts = {
+        "comparison.json": comparison.to_json(diff_only),
+        "comparison.csv": comparison.to_csv(diff_only),
+        "comparison.md": comparison.to_markdown(diff_only),
+        "report.html": comparison.to_html(diff_only),
+    }
+    for name, text in texts.items():
+        write_bytes(folder / name, text.encode())
+    for name, picture in comparison_pictures(comparison).items():
+        write_bytes(folder / name, picture)
+
+
+def _print(comparison: Comparison, values: flags.FlagValues, out: IO[str]) -> None:
+    if values.format == "json":
+        print(comparison.to_json(values.diff_only), file=out)
+    elif values.format == "csv":
+        print(comparison.to_csv(values.diff_only), end="", file=out)
+    elif values.format == "markdown":
+        print(comparison.to_markdown(values.diff_only), end="", file=out)
+    else:
+        _print_tables(comparison, values.diff_only, out)
+
+
+def _print_tables(comparison: Comparison, diff_only: bool, out: IO[str]) -> None:
+    from rich.console import Console
+
+    from tfcompress.reporting.comparison_table import comparison_tables
+
+    # No terminal, no width: as wide as all columns need.
+    console = Console(file=out, width=None if out.isatty() else 160)
+    for table in comparison_tables(comparison, diff_only):
+        console.print(table)
+    for note in comparison.notes:
+        console.print(note, markup=False, highlight=False)

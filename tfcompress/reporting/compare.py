@@ -1,0 +1,262 @@
+"""compare: runs, models and files side by side, and which of them nothing beats."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tfcompress.errors import InvalidArgumentError
+from tfcompress.profiling import Profile
+from tfcompress.profiling.latency import measure_together
+from tfcompress.profiling.profile import csv_cell
+from tfcompress.reporting.figures import FIGURES, Row, figure_text
+from tfcompress.reporting.finished_run import FinishedRun
+from tfcompress.reporting.markdown import cell, table
+from tfcompress.reporting.pareto import pareto_front
+from tfcompress.reporting.subjects import Subject, open_subject
+
+if TYPE_CHECKING:
+    from tfcompress.data.dataset import Dataset
+
+SCHEMA_VERSION = 1
+AXES = ("top1", "size_bytes")
+_LATENCY_NOTES = {
+    True: "Latency was measured here, of all .tflite files in alternating blocks, on "
+    "{num_threads} thread(s): the tenth percentile.",
+    False: "Latency is the median that each run measured when it ended, on the machine "
+    "that its environment names; of files outside of runs it is not known.",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Models side by side, and the settings of the runs they come from.
+
+    Args:
+      rows: a run has two, its artifact and its baseline.
+      runs: those of the runs among what was compared.
+      profiles: of the models that are no run's, by the name of their row.
+      axes: figures of the Pareto front, names of `FIGURES`.
+      notes: how figures were measured, or why they are not known.
+
+    Example:
+      >>> comparison = tfc.compare(["runs/a", "runs/b", "other.tflite"])
+      >>> [row.name for row in comparison.pareto(("top1", "latency_ms"))]
+      >>> Path("report.html").write_text(comparison.to_html())
+    """
+
+    rows: tuple[Row, ...]
+    runs: tuple[FinishedRun, ...] = ()
+    profiles: Mapping[str, Profile] | None = None
+    axes: tuple[str, ...] = AXES
+    notes: tuple[str, ...] = ()
+
+    def pareto(self, axes: Sequence[str] | None = None) -> tuple[Row, ...]:
+        """Returns the rows that no other beats.
+
+        A row of which one of the figures is not known is not among them.
+
+        Args:
+          axes: names of figures, such as `("top1", "latency_ms")`; None is `self.axes`.
+
+        Raises:
+          InvalidArgumentError: there is no such figure.
+        """
+        axes = checked_axes(self.axes if axes is None else axes)
+        points = [[row.figures[axis] for axis in axes] for row in self.rows]
+        front = pareto_front(points, [FIGURES[axis].larger_is_better for axis in axes])
+        return tuple(row for row, on in zip(self.rows, front, strict=True) if on)
+
+    def figure_names(self, diff_only: bool = False) -> list[str]:
+        """Returns the figures that are known of some row.
+
+        Args:
+          diff_only: whether those that are the same for all rows are left out.
+        """
+        values = {name: {row.figures[name] for row in self.rows} for name in FIGURES}
+        if diff_only and len(self.rows) > 1:
+            return [name for name in FIGURES if len(values[name]) > 1]
+        return [name for name in FIGURES if values[name] != {None}]
+
+    def differences(self) -> dict[str, dict[str, Any]]:
+        """Returns the settings that the runs differ in: by path, then by run.
+
+        A run that does not have a setting has None there.
+        """
+        paths = dict.fromkeys(path for run in self.runs for path in run.settings)
+        table = {
+            path: {run.name: run.settings.get(path) for run in self.runs}
+            for path in paths
+        }
+        return {
+            path: values
+            for path, values in table.items()
+            if len({json.dumps(value, sort_keys=True) for value in values.values()}) > 1
+        }
+
+    def to_dict(self, diff_only: bool = False) -> dict[str, Any]:
+        """Returns JSON values.
+
+        Args:
+          diff_only: whether figures and settings that are the same everywhere are left
+            out.
+        """
+        front, names = self.pareto(), self.figure_names(diff_only)
+        rows = [
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "on_pareto_front": row in front,
+                **{name: row.figures[name] for name in names},
+            }
+            for row in self.rows
+        ]
+        whole = {} if diff_only else {run.name: dict(run.settings) for run in self.runs}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "axes": list(self.axes),
+            "rows": rows,
+            "differences": self.differences(),
+            "settings": whole,
+            "notes": list(self.notes),
+        }
+
+    def to_json(self, diff_only: bool = False) -> str:
+        """Returns `to_dict` as an indented JSON document."""
+        return json.dumps(self.to_dict(diff_only), indent=2, allow_nan=False)
+
+    def to_csv(self, diff_only: bool = False) -> str:
+        """Returns a line a row; texts that a spreadsheet would execute are quoted."""
+        rows = self.to_dict(diff_only)["rows"]
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: csv_cell(value) for name, value in row.items()})
+        return text.getvalue()
+
+    def to_markdown(self, diff_only: bool = False) -> str:
+        """Returns tables for people: figures, and the settings that differ."""
+        names, front = self.figure_names(diff_only), self.pareto()
+        rows = [
+            [
+                *(row.name, row.kind, "yes" if row in front else ""),
+                *(figure_text(name, row.figures[name]) for name in names),
+            ]
+            for row in self.rows
+        ]
+        head = ["model", "kind", "Pareto", *(FIGURES[name].label for name in names)]
+        axes = ", ".join(FIGURES[axis].label for axis in self.axes)
+        parts = [
+            "# Comparison",
+            table(head, rows),
+            f"Pareto: no other beats it in {axes}.",
+        ]
+        if differences := self.differences():
+            lines = [[path, *values.values()] for path, values in differences.items()]
+            parts.append("## What differs between the runs")
+            parts.append(table(["setting", *(run.name for run in self.runs)], lines))
+        return "\n\n".join([*parts, *map(cell, self.notes), ""])
+
+    def to_html(self, diff_only: bool = False) -> str:
+        """Returns one page with everything in it: no file and no network is needed.
+
+        Args:
+          diff_only: whether only the comparison is shown, without the single models,
+            and without what is the same everywhere.
+        """
+        from tfcompress.reporting.html import comparison_html
+
+        return comparison_html(self, diff_only)
+
+
+def compare(
+    subjects: Iterable[Any],
+    *,
+    data: Dataset | None = None,
+    axes: Sequence[str] = AXES,
+    latency: bool = True,
+    num_threads: int = 1,
+) -> Comparison:
+    """Compares runs, models and files.
+
+    Args:
+      subjects: folders of runs, paths of .tflite and Keras files, live Keras models,
+        or what was made of these: `FinishedRun`, `Profile`.
+      data: what to measure the accuracy of models on that are no run's; None leaves it
+        open. Runs have measured their own.
+      axes: figures of the Pareto front, of `top1`, `size_bytes`, `gzip_bytes`,
+        `latency_ms`, `macs`, `peak_memory_bytes`, `params`, `nonzero_params`,
+        `sparsity`.
+      latency: whether all .tflite files are timed, in alternation.
+      num_threads: threads of the LiteRT interpreters that are timed.
+
+    Raises:
+      InvalidArgumentError: there is nothing to compare, or no such figure.
+      WorkdirError: a run is not finished, or its folder damaged.
+      ModelError: a model cannot be read or run.
+
+    Example:
+      >>> print(tfc.compare(["runs/a", "runs/b"]).to_markdown(diff_only=True))
+    """
+    axes = checked_axes(axes)
+    if num_threads < 1:
+        raise InvalidArgumentError(f"num_threads is {num_threads}; expected 1 or more")
+    opened: list[Subject] = []
+    for subject in subjects:
+        taken = {row.name for each in opened for row in each.rows}
+        opened.append(open_subject(subject, data, taken))
+    if not opened:
+        raise InvalidArgumentError("compare: expected at least one run, model or file")
+    rows = [row for each in opened for row in each.rows]
+    files = {name: path for each in opened for name, path in each.files.items()}
+    if latency and files:
+        times = measure_together(list(files.values()), num_threads)
+        rows = _timed(rows, dict(zip(files, times, strict=True)))
+    how = _LATENCY_NOTES[latency].format(num_threads=num_threads)
+    notes = [*([how] if files else []), *_missing(rows, axes)]
+    return Comparison(
+        rows=tuple(rows),
+        runs=tuple(each.run for each in opened if each.run),
+        profiles={each.rows[0].name: each.profile for each in opened if each.profile},
+        axes=axes,
+        notes=tuple(notes),
+    )
+
+
+def checked_axes(axes: Sequence[str]) -> tuple[str, ...]:
+    """Returns the axes of a Pareto front.
+
+    Raises:
+      InvalidArgumentError: there are none, one twice, or one that is no figure.
+    """
+    axes = tuple(axes)
+    if not axes or len(set(axes)) < len(axes) or not set(axes) <= set(FIGURES):
+        raise InvalidArgumentError(
+            f"axes={axes!r}; expected different names of {', '.join(FIGURES)}"
+        )
+    return axes
+
+
+def _timed(rows: Sequence[Row], times: Mapping[str, float]) -> list[Row]:
+    return [
+        replace(row, figures={**row.figures, "latency_ms": times.get(row.name)})
+        for row in rows
+    ]
+
+
+def _missing(rows: Sequence[Row], axes: Sequence[str]) -> list[str]:
+    """Returns a sentence for each axis that some rows cannot be compared on."""
+    lacking = {
+        axis: [row.name for row in rows if row.figures[axis] is None] for axis in axes
+    }
+    return [
+        f"Not on the Pareto front, as their {FIGURES[axis].label} is not known: "
+        f"{', '.join(names)}."
+        for axis, names in lacking.items()
+        if names
+    ]

@@ -1,0 +1,92 @@
+"""The figures that a comparison has of each model, and how people are shown them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from tfcompress.profiling.profile import Profile
+
+Kind = Literal["artifact", "baseline", "tflite", "keras"]
+
+
+class Figure(NamedTuple):
+    """One column of a comparison.
+
+    Args:
+      label: for people.
+      text: writes a value for people.
+      larger_is_better: whether a model wants more of it.
+    """
+
+    label: str
+    text: Callable[[Any], str]
+    larger_is_better: bool = False
+
+
+def milliseconds(value: float) -> str:
+    """Returns a time in a unit that keeps three significant digits."""
+    return f"{value * 1000:.3g} us" if value < 1 else f"{value:.3g} ms"
+
+
+_percent = "{:.2%}".format
+_whole = "{:,}".format
+FIGURES: Mapping[str, Figure] = {
+    "top1": Figure("top-1", _percent, larger_is_better=True),
+    "size_bytes": Figure("bytes", _whole),
+    "gzip_bytes": Figure("gzip -9", _whole),
+    "latency_ms": Figure("latency", milliseconds),
+    "macs": Figure("MACs", _whole),
+    "peak_memory_bytes": Figure("peak memory", _whole),
+    "params": Figure("params", _whole),
+    "nonzero_params": Figure("non-zero", _whole),
+    "sparsity": Figure("sparsity", _percent, larger_is_better=True),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model of a comparison.
+
+    Args:
+      name: of the run, file or model.
+      kind: `artifact` and `baseline` are the two files of a run.
+      figures: by the names of `FIGURES`; None where one is not known.
+    """
+
+    name: str
+    kind: Kind
+    figures: Mapping[str, float | None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns JSON values: name, kind and a key a figure."""
+        return {"name": self.name, "kind": self.kind, **self.figures}
+
+
+def figure_text(name: str, value: float | None) -> str:
+    """Returns a figure for people; what is not known is an empty text."""
+    return "" if value is None else FIGURES[name].text(value)
+
+
+def figures_of(
+    profile: Profile, top1: float | None = None, latency_ms: float | None = None
+) -> dict[str, float | None]:
+    """Returns what is known of a model, by the names of `FIGURES`.
+
+    The bytes of a Keras file are left out: they may hold the state of an optimizer, and
+    no device is given that file.
+    """
+    totals = profile.totals
+    is_tflite = profile.format == "tflite"
+    return {
+        "top1": top1,
+        "size_bytes": totals.size_bytes if is_tflite else None,
+        "gzip_bytes": totals.gzip_bytes if is_tflite else None,
+        "latency_ms": latency_ms,
+        "macs": totals.macs,
+        "peak_memory_bytes": totals.peak_memory_bytes,
+        "params": totals.params,
+        "nonzero_params": totals.nonzero_params,
+        "sparsity": totals.sparsity,
+    }

@@ -1,0 +1,136 @@
+"""One page of HTML with everything in it: a comparison, and each model by itself.
+
+Names come from strangers' files. Each goes through jinja's autoescape, and none into
+a script or a style: the script is a constant, whose hash the page allows alone, and
+pictures are images, in which no script runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from markupsafe import Markup
+
+from tfcompress.profiling.profile import visible_text
+from tfcompress.reporting.cells import Cell, cell, text_cell
+from tfcompress.reporting.figures import FIGURES, figure_text
+from tfcompress.reporting.model_view import model_view
+from tfcompress.reporting.pictures import pareto_axes
+from tfcompress.reporting.plots import data_uri, plot_pareto
+from tfcompress.reporting.run_view import run_view
+
+if TYPE_CHECKING:
+    from tfcompress.reporting.compare import Comparison
+
+
+def comparison_html(comparison: Comparison, diff_only: bool = False) -> str:
+    """Returns a page that needs no other file.
+
+    Args:
+      comparison: what to show.
+      diff_only: whether single models, and what is the same everywhere, are left out.
+
+    Raises:
+      WorkdirError: a report is not what a run writes.
+    """
+    script = _page_file("script.js")
+    digest = hashlib.sha256(script.encode()).digest()
+    runs = comparison.runs
+    return (
+        _templates()
+        .get_template("report.html")
+        .render(
+            title=_title(comparison),
+            headlines=[
+                _headline(run.name, run.report.headline(), runs) for run in runs
+            ],
+            axes=", ".join(FIGURES[axis].label for axis in comparison.axes),
+            summary=_summary(comparison, diff_only),
+            notes=comparison.notes,
+            pareto=_pareto_pictures(comparison),
+            differences=_differences(comparison),
+            models=[] if diff_only else _models(comparison),
+            style=Markup(_page_file("style.css")),
+            script=Markup(script),
+            script_sha256=base64.b64encode(digest).decode(),
+            version=version("tfcompress"),
+        )
+    )
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("tfcompress.reporting", "page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible_text(value) if type(value) is str else value,
+    )
+
+
+def _page_file(name: str) -> str:
+    return (files("tfcompress.reporting") / "page" / name).read_text("utf-8")
+
+
+def _title(comparison: Comparison) -> str:
+    if len(comparison.runs) == 1 and not comparison.profiles:
+        return str(comparison.runs[0].report.recipe["name"])
+    return f"Comparison of {len(comparison.rows)} models"
+
+
+def _headline(name: str, text: str, runs: Any) -> str:
+    return f"{name}: {text}" if len(runs) > 1 else text
+
+
+def _summary(comparison: Comparison, diff_only: bool) -> dict[str, Any]:
+    names = comparison.figure_names(diff_only)
+    front = comparison.pareto()
+    rows = []
+    for number, row in enumerate(comparison.rows, 1):
+        values = [
+            (row.figures[name], figure_text(name, row.figures[name])) for name in names
+        ]
+        on_front = row in front
+        star = Cell("\N{BLACK STAR}" if on_front else "", "1" if on_front else "0")
+        line = [cell(number), text_cell(row.name), text_cell(row.kind), star]
+        line += [cell(value, text) for value, text in values]
+        rows.append({"on_front": on_front, "cells": line})
+    labels = [FIGURES[name].label for name in names]
+    return {"head": ["#", "model", "kind", "Pareto", *labels], "rows": rows}
+
+
+def _pareto_pictures(comparison: Comparison) -> list[dict[str, str]]:
+    gain, costs = pareto_axes(comparison)
+    return [
+        {
+            "uri": data_uri(plot_pareto(comparison, cost, gain)),
+            "alt": f"{FIGURES[gain].label} against {FIGURES[cost].label}",
+        }
+        for cost in costs
+    ]
+
+
+def _differences(comparison: Comparison) -> dict[str, Any]:
+    rows = [
+        [text_cell(path), *(cell(value) for value in values.values())]
+        for path, values in comparison.differences().items()
+    ]
+    return {"head": ["setting", *(run.name for run in comparison.runs)], "rows": rows}
+
+
+def _models(comparison: Comparison) -> list[dict[str, Any]]:
+    """Returns a view of each run and model; of two lone models, the pair of them."""
+    views = [run_view(run) for run in comparison.runs]
+    lone = list((comparison.profiles or {}).items())
+    if len(lone) == 2 and not views:
+        (old, before), (new, after) = lone
+        return [model_view(f"{old} and {new}", {old: before, new: after})]
+    return views + [model_view(name, {name: profile}) for name, profile in lone]

@@ -1,0 +1,239 @@
+"""What a page shows of a run: its stages, what it answers, what it left out."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfcompress.profiling.profile import shape_text
+from tfcompress.quality.robustness.plot import plot_robustness
+from tfcompress.quality.robustness.result import Robustness
+from tfcompress.reporting.cells import Cell, cell, text_cell
+from tfcompress.reporting.finished_run import CHANGED_IMAGES, FinishedRun, undamaged
+from tfcompress.reporting.model_view import model_view
+from tfcompress.reporting.plots import data_uri, plot_stages
+from tfcompress.reporting.report import SKIPPED_COLUMNS, Report
+
+_ERROR_COLUMNS = {
+    "name": "layer",
+    "type": "type",
+    "own_sqnr_db": "own SQNR",
+    "sqnr_db": "SQNR",
+    "clipped": "clipped",
+    "hint": "hint",
+}
+_MOST_CLASSES = 20
+_MOST_PAIRS = 15
+
+
+def run_view(run: FinishedRun) -> dict[str, Any]:
+    """Returns what the template `model.html` takes.
+
+    Raises:
+      WorkdirError: the report is not what a run writes.
+    """
+    report = run.report
+    with undamaged(run.folder):
+        view = model_view(run.name, {"before": run.before, "after": run.after})
+        return {
+            **view,
+            "gains": report.gains(),
+            "stages": _stages(report),
+            "worst": _worst(report),
+            "confusion": _confusion(report),
+            "changed": _changed(run),
+            "robustness": _robustness(report),
+            "skipped": _skipped(run),
+            "snippet": loading_snippet(run),
+            "environment": [
+                (name, _plain(value))
+                for part in (report.environment, report.data)
+                for name, value in part.items()
+                if name != "class_names"
+            ],
+            "settings": [(name, _plain(value)) for name, value in run.settings.items()],
+        }
+
+
+def loading_snippet(run: FinishedRun) -> list[str]:
+    """Returns the lines of a Python program that runs the artifact on one image."""
+    given = run.report.artifact["input"]
+    low, high = run.settings.get("recipe.data.value_range", (0.0, 1.0))
+    lines = [
+        "import numpy as np",
+        "from ai_edge_litert.interpreter import Interpreter",
+        "",
+        'interpreter = Interpreter("model.tflite", num_threads=1)',
+        "interpreter.allocate_tensors()",
+        "taken = interpreter.get_input_details()[0]",
+        "given = interpreter.get_output_details()[0]",
+        f"# {shape_text(given['shape'])}, from {low} (black) to {high} (white)",
+        f"image = np.zeros({tuple(given['shape'])}, np.float32)",
+    ]
+    if given["scale"] is not None:
+        lines += [
+            'scale, zero_point = taken["quantization"]',
+            'limits = np.iinfo(taken["dtype"])',
+            "image = np.round(image / scale) + zero_point",
+            "image = np.clip(image, limits.min, limits.max)",
+        ]
+    return [
+        *lines,
+        'interpreter.set_tensor(taken["index"], image.astype(taken["dtype"]))',
+        "interpreter.invoke()",
+        'print(interpreter.get_tensor(given["index"]).argmax())',
+    ]
+
+
+def _stages(report: Report) -> dict[str, Any]:
+    rows = [
+        [
+            text_cell(row["name"]),
+            cell(row["seconds"], f"{row['seconds']:.1f}"),
+            cell(row["top1"], f"{row['top1']:.2%}"),
+            cell(row["nonzero_params"]),
+            cell(row["sparsity"], f"{row['sparsity']:.1%}"),
+            cell(row["macs"]),
+        ]
+        for row in report.stages
+    ]
+    head = ["stage", "seconds", "top-1", "non-zero", "sparsity", "MACs"]
+    return {"picture": data_uri(plot_stages(report)), "head": head, "rows": rows}
+
+
+def _worst(report: Report) -> dict[str, Any] | None:
+    """Returns the layers in which int8 loses most, as the last stage has found them."""
+    for stage in reversed(report.stages):
+        if errors := stage.get("facts", {}).get("worst_layers"):
+            rows = [[cell(error[key]) for key in _ERROR_COLUMNS] for error in errors]
+            return {"head": list(_ERROR_COLUMNS.values()), "rows": rows}
+    return None
+
+
+def _confusion(report: Report) -> dict[str, Any] | None:
+    """Returns both matrices; of many classes, the pairs that are confused most."""
+    parts = {"before": report.baseline, "after": report.artifact}
+    if not all("confusion" in part for part in parts.values()):
+        return None
+    names = _class_names(report)
+    if len(names) > _MOST_CLASSES:
+        counts = [part["confusion"] for part in parts.values()]
+        head = ["label", "predicted", "before", "after"]
+        return {"matrices": [], "head": head, "pairs": _confused(names, *counts)}
+    matrices = [
+        {
+            "caption": f"{name}: {part['top1']:.2%} right, calibration error "
+            f"{part['calibration_error']:.3f}",
+            "numbers": range(len(names)),
+            "rows": [
+                {"name": f"{names[label]} {label}", "cells": _heat(label, counts)}
+                for label, counts in enumerate(part["confusion"])
+            ],
+        }
+        for name, part in parts.items()
+    ]
+    return {"matrices": matrices, "pairs": []}
+
+
+def _heat(label: int, counts: Sequence[int]) -> list[dict[str, Any]]:
+    total = max(1, sum(counts))
+    return [
+        {
+            "count": count or "",
+            "share": round(count / total, 3),
+            "kind": "right" if column == label else "wrong",
+        }
+        for column, count in enumerate(counts)
+    ]
+
+
+def _confused(
+    names: Sequence[str],
+    before: Sequence[Sequence[int]],
+    after: Sequence[Sequence[int]],
+) -> list[list[Cell]]:
+    pairs = [
+        (before[label][guess], after[label][guess], label, guess)
+        for label in range(len(names))
+        for guess in range(len(names))
+        if label != guess and before[label][guess] + after[label][guess]
+    ]
+    pairs.sort(key=lambda pair: -max(pair[:2]))
+    return [
+        [text_cell(names[label]), text_cell(names[guess]), cell(old), cell(new)]
+        for old, new, label, guess in pairs[:_MOST_PAIRS]
+    ]
+
+
+def _changed(run: FinishedRun) -> dict[str, Any] | None:
+    report = run.report
+    changed = report.artifact.get("changed")
+    if changed is None:
+        return None
+    names = _class_names(report)
+    total = report.data["num_test"]
+    text = (
+        f"{changed['num_changed']:,} of {total:,} test images: {changed['num_lost']:,} "
+        f"were right before, {changed['num_won']:,} are right since."
+    )
+    picture = run.folder / CHANGED_IMAGES
+    if not picture.is_file():
+        return {"text": text, "images": []}
+    images = [
+        {
+            "index": int(image["index"]),
+            "kind": _kind(image),
+            **{key: names[image[key]] for key in ("label", "before", "after")},
+        }
+        for image in changed["images"]
+    ]
+    content = base64.b64encode(picture.read_bytes()).decode()
+    return {"text": text, "images": images, "uri": f"data:image/png;base64,{content}"}
+
+
+def _kind(image: Mapping[str, Any]) -> str:
+    if image["label"] == image["before"]:
+        return "lost"
+    return "won" if image["label"] == image["after"] else "other"
+
+
+def _robustness(report: Report) -> dict[str, Any] | None:
+    values = report.artifact.get("robustness")
+    if values is None:
+        return None
+    result = Robustness.from_dict(values["result"])
+    text = f"Top-1 on {result.num_images:,} test images that were changed, artifact "
+    text += "beside baseline"
+    means = result.mean_corruption_accuracy, result.baseline_mean_corruption_accuracy
+    if None not in means:
+        text += "; mean over corruptions {:.2%} beside {:.2%}".format(*means)
+    return {"text": f"{text}.", "uri": data_uri(plot_robustness(result))}
+
+
+def _skipped(run: FinishedRun) -> dict[str, Any]:
+    report = run.report
+    rows = [
+        [text_cell(each[key]) for key in SKIPPED_COLUMNS] for each in report.skipped
+    ]
+    # Each is the operator and its layer.
+    floats = [" ".join(map(str, each)) for each in report.artifact["float_ops"]]
+    notes = [*run.before.notes, *run.after.notes]
+    notes.append(f"Operators left in float: {', '.join(floats) if floats else 'none'}.")
+    if number := report.data.get("num_skipped"):
+        names = ", ".join(report.data["skipped"])
+        notes.append(f"{number:,} damaged images were left out: {names}.")
+    if "robustness" not in report.artifact:
+        notes.append("Robustness was not asked for (Recipe(robustness=...)).")
+    if "changed" not in report.artifact:
+        notes.append("Confusion and changed predictions: an older version wrote this.")
+    return {"head": SKIPPED_COLUMNS, "rows": rows, "notes": notes}
+
+
+def _class_names(report: Report) -> list[str]:
+    number = int(report.data["num_classes"])
+    return list(map(str, report.data.get("class_names", range(number))))
+
+
+def _plain(value: Any) -> str:
+    return "not known" if value is None else str(value)

@@ -1,0 +1,70 @@
+"""Opening what can be compared: runs, models and files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tfcompress.profiling import Profile, profile
+from tfcompress.reporting.figures import Row, figures_of
+from tfcompress.reporting.finished_run import FinishedRun, is_run
+
+if TYPE_CHECKING:
+    from tfcompress.data.dataset import Dataset
+
+
+class Subject(NamedTuple):
+    """What is known of one thing that is compared.
+
+    Args:
+      rows: of a run two, else one.
+      files: paths of its .tflite files by the names of their rows.
+      run: if it is one.
+      profile: if it is no run.
+    """
+
+    rows: tuple[Row, ...]
+    files: Mapping[str, Path]
+    run: FinishedRun | None = None
+    profile: Profile | None = None
+
+
+def open_subject(subject: Any, data: Dataset | None, taken: Collection[str]) -> Subject:
+    """Opens a run folder, a model or its file.
+
+    Args:
+      subject: any of these, or what was made of it: a `FinishedRun` or a `Profile`.
+      data: what to measure the accuracy on, of what is no run; None leaves it open.
+      taken: names that other rows have.
+
+    Raises:
+      WorkdirError: the run is not finished, or its folder damaged.
+      ModelError: the model cannot be read or run.
+    """
+    is_path = isinstance(subject, (str, os.PathLike))
+    if is_path and is_run(Path(subject)):
+        subject = FinishedRun.open(subject)
+    if isinstance(subject, FinishedRun):
+        run = replace(subject, name=_free_name(subject.name, taken))
+        return Subject(run.rows(), run.files(), run=run)
+    if isinstance(subject, Profile):
+        found, model = subject, subject.source
+    else:
+        found, model = profile(subject, latency=False), subject
+    top1 = None
+    if data is not None:
+        from tfcompress.quality.accuracy import evaluate
+
+        top1 = evaluate(model, data).top1
+    name = _free_name(found.source, taken)
+    files = {name: Path(found.source)} if found.format == "tflite" else {}
+    row = Row(name, found.format, figures_of(found, top1))
+    return Subject((row,), files, profile=found)
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    names = [name, *(f"{name} ({number})" for number in range(2, len(taken) + 3))]
+    return next(each for each in names if each not in taken)
