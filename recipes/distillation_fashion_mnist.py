@@ -27,6 +27,7 @@ RECIPE = tfc.Recipe(
                     epochs=20,
                     optimizer="sgd",
                     learning_rate=tfc.CosineDecay(0.2, warmup_epochs=1.0),
+                    weight_decay=5e-4,
                 ),
             ),
         ),

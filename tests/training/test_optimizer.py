@@ -43,3 +43,14 @@ def test_cross_entropy_from_logits():
     smooth = cross_entropy(0.3)(tf.constant([[0]]), logits)
     expected = 0.8 * math.log(2.0) + 0.2 * math.log(4.0)
     np.testing.assert_allclose(smooth, [expected], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "sgd"])
+def test_weight_decay_takes_its_share_of_a_weight(name):
+    # Without a gradient: 2 - 0.1 * 0.25 * 2.
+    fit = Fit(optimizer=name, learning_rate=0.1, weight_decay=0.25)
+    optimizer = build_optimizer(fit, 1)
+    weight = tf.Variable(2.0)
+    optimizer.build([weight])
+    optimizer.apply_gradients([(tf.constant(0.0), weight)])
+    assert float(weight) == pytest.approx(1.95)

@@ -22,6 +22,9 @@ class Fit:
       batch_size: images a step.
       optimizer: `adam`, `adamw`, `rmsprop` or `sgd` (with Nesterov momentum 0.9).
       learning_rate: a constant rate, or a schedule such as `CosineDecay(2e-3)`.
+      weight_decay: share of each weight that a step takes away, times the learning
+        rate (decoupled, arXiv:1711.05101), 0 or more; None is what Keras takes: 0.004
+        for `adamw`, else nothing.
       label_smoothing: share of each label spread over all classes, in [0, 1).
       early_stopping: stop after this many epochs in which the validation loss did
         not fall; None never stops early.
@@ -39,6 +42,7 @@ class Fit:
     batch_size: int = 128
     optimizer: str = "adam"
     learning_rate: float | CosineDecay = 1e-3
+    weight_decay: float | None = None
     label_smoothing: float = 0.0
     early_stopping: int | None = None
     restore_best_weights: bool = False
@@ -56,6 +60,8 @@ class Fit:
             self._refuse("optimizer", f"one of {', '.join(OPTIMIZERS)}.{hint}")
         if isinstance(self.learning_rate, float | int) and self.learning_rate <= 0:
             self._refuse("learning_rate", "above 0; 1e-3 is usual.")
+        if self.weight_decay is not None and self.weight_decay < 0:
+            self._refuse("weight_decay", "None, or 0 or more; 5e-4 is usual with sgd.")
         if not 0 <= self.label_smoothing < 1:
             self._refuse("label_smoothing", "in [0, 1); 0.1 is usual.")
         if self.early_stopping is not None and self.early_stopping < 1:

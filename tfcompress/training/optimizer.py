@@ -13,15 +13,19 @@ from tfcompress.training.schedules import scheduled
 
 def build_optimizer(fit: Fit, steps_per_epoch: int) -> keras.optimizers.Optimizer:
     """Returns the optimizer that `fit` names, with its learning rate schedule."""
-    rate = scheduled(fit.learning_rate, fit.epochs, steps_per_epoch)
+    settings = {
+        "learning_rate": scheduled(fit.learning_rate, fit.epochs, steps_per_epoch)
+    }
+    if fit.weight_decay is not None:
+        settings["weight_decay"] = fit.weight_decay
     if fit.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+        return keras.optimizers.SGD(momentum=0.9, nesterov=True, **settings)
     kinds = {
         "adam": keras.optimizers.Adam,
         "adamw": keras.optimizers.AdamW,
         "rmsprop": keras.optimizers.RMSprop,
     }
-    return kinds[fit.optimizer](rate)
+    return kinds[fit.optimizer](**settings)
 
 
 def cross_entropy(
