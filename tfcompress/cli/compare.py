@@ -24,8 +24,7 @@ def command() -> Command:
         usage="tfcompress compare RUN_OR_MODEL ...",
         summary="Compares runs, models and files, and marks those that no other beats.",
         examples=(
-            "tfcompress compare runs/a runs/b --output=compared",
-            "tfcompress compare runs/a runs/b --diff_only",
+            "tfcompress compare runs/a runs/b --diff_only --output=compared",
             "tfcompress compare runs/a other.tflite --data=fashion_mnist_small",
             "tfcompress compare runs/a runs/b --axes=top1,latency_ms --format=csv",
         ),
@@ -45,7 +44,7 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_string(
         "axes",
         "top1,size_bytes",
-        "Figures of the Pareto front, of latency_ms, macs, peak_memory_bytes, ...",
+        "Figures of the front; others: latency_ms, macs, ...",
         flag_values=values,
     )
     for name, default, text in (

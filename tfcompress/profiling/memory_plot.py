@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tfcompress.errors import InvalidArgumentError
@@ -39,7 +40,6 @@ def plot_memory(profile: Profile) -> Figure:
     edges = [place - 0.5 for place in range(len(live) + 1)]
     axes.stairs(live, edges, fill=True, color="#93c5fd", label="alive")
     peak = memory.peak_op
-    layer = profile.layers[peak]
     axes.stairs(
         live[peak : peak + 1], edges[peak : peak + 2], fill=True, color="#dc2626"
     )
@@ -50,18 +50,7 @@ def plot_memory(profile: Profile) -> Figure:
         label = f"{name}: {num_bytes:,} bytes"
         axes.axhline(num_bytes / _KIB, color="#111827", ls=style, lw=1, label=label)
     highest = max(1, *live, *(num_bytes / _KIB for _, num_bytes in lines))
-    text = axes.annotate(
-        # Names come from files: a dollar sign in one would begin a formula.
-        visible_text(f"{layer.name} ({layer.type})"),
-        (peak, highest),
-        xytext=(0, 6),
-        textcoords="offset points",
-        ha="left" if peak < len(live) / 2 else "right",
-        fontsize=8,
-        parse_math=False,
-    )
-    # A long name is cut off; it must not leave the axes without room.
-    text.set_in_layout(False)
+    _name_peak(axes, profile, peak, highest)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1.2 * highest)
     axes.set_xlabel("layer" if profile.format == "keras" else "operator")
@@ -69,3 +58,20 @@ def plot_memory(profile: Profile) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
     return figure
+
+
+def _name_peak(axes: Axes, profile: Profile, peak: int, height: float) -> None:
+    """Writes the name of the layer at the peak above everything drawn."""
+    layer = profile.layers[peak]
+    text = axes.annotate(
+        # Names come from files: a dollar sign in one would begin a formula.
+        visible_text(f"{layer.name} ({layer.type})"),
+        (peak, height),
+        xytext=(0, 6),
+        textcoords="offset points",
+        ha="left" if peak < len(profile.layers) / 2 else "right",
+        fontsize=8,
+        parse_math=False,
+    )
+    # A long name is cut off; it must not leave the axes without room.
+    text.set_in_layout(False)

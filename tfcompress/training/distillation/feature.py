@@ -64,7 +64,7 @@ def attention_distance(
 
     References:
       Zagoruyko and Komodakis, "Paying More Attention to Attention", arXiv 1612.03928,
-      equation 2.
+      equation 2, with the square of the norm in place of half the norm.
     """
     theirs, ours = (
         tf.reduce_sum(tf.abs(x) ** power, axis=-1, keepdims=True)
