@@ -61,6 +61,22 @@ def test_teacher_that_does_not_fit(teacher, message):
         Distillation(teacher).resolve(make(), run())
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_teacher_whose_weights_are_no_numbers(value):
+    teacher = make(name="big")
+    kernel, bias = teacher.get_weights()
+    kernel[0, 0] = value
+    teacher.set_weights([kernel, bias])
+    with pytest.raises(ModelError, match=r"'big' has weights that are NaN or inf"):
+        Distillation(teacher).resolve(make(), run())
+
+
+@pytest.mark.parametrize("teacher", ["", ("big", ""), {"": 1.0}])
+def test_refuses_a_teacher_without_a_name(teacher):
+    with pytest.raises(InvalidArgumentError, match="the name of a teacher or of a"):
+        Distillation(teacher)
+
+
 def test_teacher_of_any_image_size():
     image = keras.Input((None, None, 1))
     x = keras.layers.GlobalAveragePooling2D()(image)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import tf_keras as keras
 
 from tfcompress.errors import ModelError
@@ -90,6 +91,8 @@ class Distillation:
                 "a tf_keras model: convert a Keras 3 one with tfcompress.load_model.",
             )
         check_types(self)
+        if any(source == "" for source, _ in self.teachers):
+            raise refusal(self, "teacher", "the name of a teacher or of a file.")
         if self.temperature <= 0:
             raise refusal(self, "temperature", "above 0; 2 to 8 is usual.")
         if not 0 <= self.alpha <= 1:
@@ -222,6 +225,11 @@ def _check_teacher(teacher: Any, student: Any) -> None:
         raise ModelError(
             f"The teacher {teacher.name!r} has no known input shape, expected a "
             "functional model; rebuild it: keras.Model(inputs, model.call(inputs))."
+        )
+    if not all(np.isfinite(weight).all() for weight in teacher.get_weights()):
+        raise ModelError(
+            f"The teacher {teacher.name!r} has weights that are NaN or infinite, so "
+            "nothing can be learnt from it; train it again, or name another one."
         )
     check_outputs_logits(teacher, "teacher")
     for what in ("input_shape", "output_shape"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,9 +53,10 @@ def cached_logits(teacher: keras.Model, run: Run, num_views: int) -> Views:
         for view, path in enumerate(paths):
             if _read(path, shape) is None:
                 if run.progress:
+                    megabytes = num_views * _bytes_of(shape) / 1e6
                     run.progress.message(
-                        "computing the teacher's logits, "
-                        f"view {view + 1} of {num_views}"
+                        f"computing the teacher's logits, view {view + 1} of "
+                        f"{num_views}, {megabytes:,.1f} MB in all"
                     )
                 batches = run.data.view_batches(seed, view)
                 _write(path, shape, teacher, batches)
@@ -72,6 +74,10 @@ def _digest(teacher: keras.Model, run: Run, seed: int) -> str:
     images, _ = next(iter(run.data.view_batches(seed, 0, _NUM_PROBES)))
     digest.update(teacher(images, training=False).numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _bytes_of(shape: tuple[int, ...]) -> int:
+    return math.prod(shape) * np.dtype(np.float16).itemsize
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
