@@ -1,0 +1,193 @@
+"""Zeros and shared weights through QAT: ours beside TF-MOT's own, from the same nets.
+
+Run: `python tests/benchmarks/combinations.py FOLDER MODEL.keras ...
+[--data=fashion_mnist]`. Each model is trained and gives logits. It is pruned to 80 %,
+clustered to 16 values, and pruned, then clustered, once; from each of these three one
+epoch of QAT goes on in both ways: PQAT, CQAT, PCQAT. `int8` is our export without any
+training. What a file keeps is counted in the file, layer by layer, against the model
+that QAT began with; a layer that is not found in it counts as lost.
+
+Each result is a line of `FOLDER/results.jsonl`, written as soon as it is there; the
+same command goes on after a stop. At the end: the table as Markdown, and exit code 1
+if a file of ours lost something, or more than 0.5 points.
+"""
+
+import argparse
+import gzip
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+import tf_keras as keras
+
+import tfcompress as tfc
+from tfcompress.export.slimming import slim
+from tfcompress.quantization.kept_weights import kept_weights
+
+MAX_DROP = 0.005
+PRUNING = tfc.Pruning(
+    final_sparsity=0.8, epochs=4, end_fraction=0.5, learning_rate=tfc.CosineDecay(1e-3)
+)
+CLUSTERING = tfc.Clustering(
+    num_clusters=16, epochs=1, learning_rate=tfc.CosineDecay(3e-4)
+)
+RATE, BATCH_SIZE = 1e-4, 128
+BASES = {"PQAT": (PRUNING,), "CQAT": (CLUSTERING,), "PCQAT": (PRUNING, CLUSTERING)}
+SCHEMES = {
+    "PQAT": tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme,
+    "CQAT": lambda: tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme(
+        preserve_sparsity=False
+    ),
+    "PCQAT": lambda: (
+        tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme(
+            preserve_sparsity=True
+        )
+    ),
+}
+
+
+def base_of(kind, model, run):
+    """Returns the model that QAT begins with, made once for all that share it."""
+    done = []
+    for stage in BASES[kind]:
+        done.append(type(stage).__name__.lower())
+        path = run.workdir / f"{'_'.join(done)}.keras"
+        if not path.exists():
+            tfc.save_model(stage(model, run.for_stage("_".join(done))), path)
+        model = tfc.load_model(path)
+    return model
+
+
+def ours(kind, model, run, path):
+    """Writes our file after one epoch of QAT, its names still in it."""
+    stage = tfc.QuantizationAware(epochs=1, learning_rate=RATE, batch_size=BATCH_SIZE)
+    trained = stage(model, run.for_stage(f"ours_{kind}"))
+    tfc.export_tflite(trained, path, slim=False)
+
+
+def theirs(kind, model, run, path):
+    """Writes the file of TF-MOT's own code after one epoch of QAT."""
+    annotated = tfmot.quantization.keras.quantize_annotate_model(model)
+    trained = tfmot.quantization.keras.quantize_apply(annotated, SCHEMES[kind]())
+    trained.compile(
+        keras.optimizers.Adam(RATE),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    batches = run.data.train_batches(BATCH_SIZE, run.seed)
+    steps = run.data.steps_per_epoch(BATCH_SIZE)
+    trained.fit(batches, steps_per_epoch=steps, verbose=0)
+    converter = tf.lite.TFLiteConverter.from_keras_model(trained)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    path.write_bytes(converter.convert())
+
+
+def lost_layers(base, path):
+    """Returns the names of the layers of which the file has lost something."""
+    kernels = {
+        kernel.layer.removeprefix("quant_"): kernel
+        for kernel in tfc.audit_tflite(path).kernels
+    }
+    return [
+        name
+        for name, kept in kept_weights(base).items()
+        if name not in kernels or kept.lost(kernels[name].counts)
+    ]
+
+
+def combined(who, kind, model, run, path):
+    """Returns what one way leaves, and what TF-MOT says where it cannot."""
+    base = base_of(kind, model, run)
+    try:
+        who(kind, base, run, path)
+    except Exception as error:
+        if who is ours:
+            raise
+        return {"refused": f"{type(error).__name__}: {str(error).splitlines()[0]}"}
+    lost = lost_layers(base, path)
+    if who is ours:
+        path.write_bytes(slim(path.read_bytes()))
+    return measured(path, run.data) | {"kept_of": len(kept_weights(base)), "lost": lost}
+
+
+def measured(path, data):
+    """Returns the bytes and the accuracy of a file."""
+    content = path.read_bytes()
+    return {
+        "top1": tfc.evaluate(path, data).top1,
+        "size_bytes": len(content),
+        "gzip_bytes": len(gzip.compress(content, 9, mtime=0)),
+    }
+
+
+def exported(model, run, path, quantization):
+    """Returns what an export without training leaves."""
+    tfc.export_tflite(model, path, run.data, quantization)
+    return measured(path, run.data)
+
+
+def variants(model, run, path):
+    """Returns, by name, the functions that measure each variant."""
+    found = {
+        name: partial(exported, model, run, path, name) for name in ("float32", "int8")
+    }
+    for kind in BASES:
+        for who in (ours, theirs):
+            name = f"{kind} {who.__name__}"
+            found[name] = partial(combined, who, kind, model, run, path)
+    return found
+
+
+def table(rows):
+    """Prints all rows as Markdown; returns the exit code."""
+    print("| model | variant | top-1 | bytes | gzip -9 | layers that lost something |")
+    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    is_kept = True
+    floats = {row["model"]: row for row in rows if row["variant"] == "float32"}
+    for row in rows:
+        print(f"| {row['model']} | {row['variant']} ", end="")
+        if "refused" in row:
+            print(f"| {row['refused']} | | | |")
+            continue
+        lost = f"{len(row['lost'])} of {row['kept_of']}" if "lost" in row else ""
+        print(f"| {row['top1']:.2%} | {row['size_bytes']:,} ", end="")
+        print(f"| {row['gzip_bytes']:,} | {lost} |")
+        if row["variant"].endswith(" ours"):
+            drop = floats[row["model"]]["top1"] - row["top1"]
+            is_kept = is_kept and not row["lost"] and drop <= MAX_DROP
+    return int(not is_kept)
+
+
+def main():
+    """Goes on with what is missing; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument("--data", default="fashion_mnist")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    file = arguments.folder / "results.jsonl"
+    lines = file.read_text().splitlines() if file.exists() else []
+    rows = [json.loads(line) for line in lines]
+    data = tfc.data.load(arguments.data) if arguments.models else None
+    for source in arguments.models:
+        model = tfc.load_model(source)
+        workdir = arguments.folder / model.name
+        run = tfc.Run(data=data, workdir=workdir, progress=tfc.Progress())
+        workdir.mkdir(exist_ok=True)
+        for name, measure in variants(model, run, workdir / "model.tflite").items():
+            facts = {"model": model.name, "variant": name}
+            if any(facts.items() <= row.items() for row in rows):
+                continue
+            rows.append(facts | measure())
+            print(json.dumps(rows[-1]), flush=True)
+            with file.open("a") as stream:
+                stream.write(json.dumps(rows[-1]) + "\n")
+    return table(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
