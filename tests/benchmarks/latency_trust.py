@@ -1,8 +1,8 @@
 """Whether measured times hold: a file against itself, and LiteRT's own tool.
 
-Run: `python tests/benchmarks/latency_trust.py FILE.tflite [--repeats=5]`. A file of 1 ms
-or more: the tool rounds to 0.01 ms. The ratio of the file to itself is to be 1 within
-2 %, and within 5 % while another process keeps a core busy, in every repeat. The
+Run: `python tests/benchmarks/latency_trust.py FILE.tflite [--repeats=5]`, with a file
+of 1 ms or more: the tool rounds to 0.01 ms. The ratio of the file to itself is to be 1
+within 2 %, and within 5 % while another process keeps a core busy, in every repeat. The
 median of `tfc.profile` and that of LiteRT's tool, in alternation, are compared by the
 smallest of the repeats: what disturbs a machine only adds time; within 5 %. Exit code 1
 if one is missed.
