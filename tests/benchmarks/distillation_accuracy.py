@@ -1,6 +1,6 @@
 """What distillation gains in accuracy, by its kind and with few labels.
 
-Run: `python tests/benchmarks/distillation_accuracy.py FOLDER [--seeds=3]
+Run: `python tests/benchmarks/distillation_accuracy.py FOLDER [--seeds 0 1 2]
 [--variants plain response ...]`. Teacher, student and their training are those of
 `recipes/distillation_fashion_mnist.py`. The teacher is trained once, seed 0; a seed's
 student is trained from the same weights for as many steps in every variant. `few_*`
@@ -9,7 +9,8 @@ have the labels of a tenth of the images: `few_labels` trains on those images al
 teacher and no label.
 
 Each result is a line of `FOLDER/results.jsonl`, written as soon as it is there; the
-same command goes on after a stop. At the end: a table, what was promised, and exit
+same command goes on after a stop. Two commands of different seeds can share a folder
+once the teacher is there: two single cores do more than two together. At the end: a table, what was promised, and exit
 code 1 if that is not kept.
 """
 
@@ -122,7 +123,7 @@ def main():
     """Goes on with what is missing; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--variants", nargs="+", default=[*KINDS, *FEW])
     arguments = parser.parse_args()
     recipe = tfc.load_recipe(RECIPE)
@@ -132,7 +133,7 @@ def main():
     file = arguments.folder / "results.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
     rows = [json.loads(line) for line in lines]
-    for seed in range(arguments.seeds):
+    for seed in arguments.seeds:
         for variant in arguments.variants:
             facts = {"seed": seed, "variant": variant}
             if any(facts.items() <= row.items() for row in rows):
