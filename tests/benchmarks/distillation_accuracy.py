@@ -10,8 +10,8 @@ teacher and no label.
 
 Each result is a line of `FOLDER/results.jsonl`, written as soon as it is there; the
 same command goes on after a stop. Two commands of different seeds can share a folder
-once the teacher is there: two single cores do more than two together. At the end: a table, what was
-promised, and exit code 1 if that is not kept.
+once the teacher is there: two single cores do more than two together. At the end: a
+table, what was promised, and exit code 1 if that is not kept.
 """
 
 import argparse
