@@ -77,6 +77,7 @@ def run_recipe(
 
     Raises:
       WorkdirError: the folder is another recipe's, in use, or cannot be written.
+      ExportError: the export wants a package that is not installed.
       DataError, ModelError, InvalidArgumentError: data, model or a stage is not what
         it should be; most of this is found before anything is trained.
       PromiseNotMetError: the run is complete, but lost more accuracy than
@@ -97,6 +98,7 @@ def run_recipe(
         _claim(workdir, recipe, data, fresh)
         report = _finished_report(workdir, recipe)
         if report is None:
+            recipe.export.check_available()
             report = _run(recipe, data, workdir, progress)
             # No stage will ask a teacher again.
             shutil.rmtree(workdir / teacher_cache.FOLDER, ignore_errors=True)

@@ -377,7 +377,7 @@ def test_file_in_place_of_the_folder_is_one_line(tmp_path, model):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"quantization": "int4"}, "quantization='int4' must be 'float32' or"),
+        ({"quantization": "int2"}, "quantization='int2' must be 'float32' or"),
         ({"port_type": "int16"}, "port_type='int16' must be 'int8' or 'uint8'"),
     ],
 )

@@ -20,7 +20,7 @@ class Artifact:
       sha256: hexadecimal digest of the file.
       size_bytes: of the file.
       gzip_bytes: of the file through gzip, level 9.
-      quantization: `float32`, `float16`, `dynamic`, `int8` or `int16x8`.
+      quantization: `float32`, `float16`, `dynamic`, `int4`, `int8` or `int16x8`.
       audit: operators, what is still float, input and output.
       calibration_indices: training images that the activation ranges were taken
         from; empty where the export needed none.

@@ -21,16 +21,29 @@ _UNREADABLE = (
 def read_model(content: bytes, source: str) -> Any:
     """Returns the `ModelT` of a file given as bytes.
 
+    Constants that stand behind the flatbuffer, as some tools write them, are in it.
+
     Raises:
       ModelError: the bytes are damaged, or no .tflite file; names `source`.
     """
     parse_tflite(content, source)
     try:
-        return schema.ModelT.InitFromPackedBuf(content)
+        model = schema.ModelT.InitFromPackedBuf(content)
+        for buffer in model.buffers:
+            _bring_in(buffer, content)
     except _UNREADABLE as error:
         raise ModelError(
             f"{source} is damaged ({error}); copy it again, or convert the model again"
         ) from error
+    return model
+
+
+def _bring_in(buffer: Any, content: bytes) -> None:
+    """Gives a buffer the bytes that it only points to."""
+    # An offset of 1 says that the buffer has bytes nowhere.
+    if buffer.offset > 1 and buffer.size:
+        buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+        buffer.offset = buffer.size = 0
 
 
 def tensors_of(model: Any) -> list[Any]:

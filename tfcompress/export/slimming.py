@@ -50,7 +50,7 @@ def slim_tflite(
     what tells of the conversion, and buffers and operator codes that nothing uses.
     Equal vectors, strings, tables and buffers are stored once: scales, zero points,
     shapes, options. Signatures and other metadata stay. `export_tflite` does all this
-    to integer files by itself.
+    to integer files by itself. Constants behind the flatbuffer are put into it.
 
     Args:
       path: the file to read.
@@ -105,13 +105,11 @@ def slim(
 def _check_complete(model: Any, content: bytes, source: str) -> None:
     """Refuses a file of which the objects of the schema do not hold all."""
     operators = operators_of(model)
-    if (
-        any(buffer.offset or buffer.size for buffer in model.buffers)
-        or any(op.largeCustomOptionsOffset for op in operators)
-        or _has_attachments(content)
+    if any(op.largeCustomOptionsOffset for op in operators) or _has_attachments(
+        content
     ):
         raise ModelError(
-            f"{source} has weights or other files behind its flatbuffer, which "
+            f"{source} has other files behind its flatbuffer, which "
             "slimming would lose; convert the model without them"
         )
     for op in operators:

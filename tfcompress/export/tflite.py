@@ -11,10 +11,16 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfcompress.data.model_fit import check_model_fits
-from tfcompress.errors import FloatOpError, InvalidArgumentError, ModelError
+from tfcompress.errors import (
+    ExportError,
+    FloatOpError,
+    InvalidArgumentError,
+    ModelError,
+)
 from tfcompress.export.artifact import Artifact
 from tfcompress.export.audit import CONVERSIONS, Audit, audit_graphs
 from tfcompress.export.conversion import INTEGER, convert, names_in_file
+from tfcompress.export.int4 import check_int4_available, with_int4_weights
 from tfcompress.export.mixed_precision import MostSensitive, float_layers
 from tfcompress.export.promises import check_weights
 from tfcompress.export.slimming import slim
@@ -29,10 +35,11 @@ from tfcompress.storage import file_path, write_bytes
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
 
-Quantization = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
+Quantization = Literal["float32", "float16", "dynamic", "int4", "int8", "int16x8"]
 # Fields that say how an int8 model is planned, as those of `QuantizationAware` do.
 _OF_PLAN = ("keep_float", "preprocessing", "operators", "per_channel")
 _INT8_ONLY = ("port_type", *_OF_PLAN)
+_SLIMMED = ("int4", *INTEGER)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +48,8 @@ class Export:
 
     Args:
       quantization: `float32`; `float16` (weights); `dynamic` (int8 weights, float
-        activations); `int8` (all integer); `int16x8` (int16 activations, int8
-        weights).
+        activations); `int4` (likewise, by ai-edge-quantizer, an optional extra; see
+        below); `int8` (all integer); `int16x8` (int16 activations, int8 weights).
       calibration: how the ranges of activations are chosen for `int8`, and from how
         many images for `int16x8`, whose ranges are the converter's. Of a model that
         went through `QuantizationAware`, they are known.
@@ -53,8 +60,13 @@ class Export:
       per_channel: likewise: whether kernels of convolutions have a scale for each
         output channel, or one in all.
       port_type: of input and output of an `int8` file: `int8`, `uint8` or `float32`.
-      slim: whether bytes that no runtime needs are left out of int8 and int16x8
+      slim: whether bytes that no runtime needs are left out of int4, int8 and int16x8
         files, names of layers among them; see `slim_tflite`.
+
+    LiteRT has kernels for int4 weights in CONV_2D and FULLY_CONNECTED; depthwise and
+    transposed convolutions stay float32, and the audit tells. XNNPACK takes the dense
+    layers only: convolutions run on LiteRT's own kernels, slower than in float32, so
+    `int4` is for small files, not for speed. TensorFlow Lite Micro cannot run them.
 
     Example:
       >>> Recipe(..., export=Export(quantization="int8"))
@@ -91,6 +103,11 @@ class Export:
                 "and port_type as they are, or give max_top1_drop"
             )
 
+    def check_available(self) -> None:
+        """Raises ExportError if the file wants a package that is not installed."""
+        if self.quantization == "int4":
+            check_int4_available()
+
     def check_fits_quantized(self) -> None:
         """Raises InvalidArgumentError if a QuantizationAware model cannot be exported.
 
@@ -122,17 +139,17 @@ def export_tflite(
 
     Equal weights give an equal file, byte by byte, whatever else the process has
     built. Weights of `int8` and `int16x8` have one scale for each output channel, those
-    of dense layers one for the whole kernel. The file takes one image; LiteRT can
+    of dense layers one for the whole kernel; of `int4` all have one for each. The file takes one image; LiteRT can
     resize it to a batch.
 
     Args:
       model: a canonical tf_keras model of one input `(batch, height, width, channels)`
-        and one output; `float32`, `float16` and `dynamic` take several outputs, which
-        the file has in the order of `model.output_names`. After `QuantizationAware`
+        and one output; all but `int8` and `int16x8` take several outputs, which the
+        file has in the order of `model.output_names`. After `QuantizationAware`
         its own ranges are used.
       path: the file to write, whole or not at all.
       data: calibrates `int8` and `int16x8` of a model without QAT.
-      quantization: one of `float32`, `float16`, `dynamic`, `int8`, `int16x8`.
+      quantization: one of `float32`, `float16`, `dynamic`, `int4`, `int8`, `int16x8`.
       seed: chooses the images to calibrate with.
       **options: other fields of `Export`, such as `calibration`.
 
@@ -144,7 +161,7 @@ def export_tflite(
         QAT model asked for anything but int8.
       ModelError: the model cannot be exported, or the data does not fit it.
       ExportError: the converter failed, or the file has fewer zeros in a layer, or more
-        values, than the model promised.
+        values, than the model promised; `int4` without ai-edge-quantizer.
       FloatOpError: it left a float operator in an integer file; nothing is written.
       WorkdirError: the file cannot be written.
 
@@ -164,11 +181,14 @@ def export_tflite(
         indices, images = tuple(sample.indices), sample.images
         if quantization == "int8":
             model, images = _quantized(model, data, images, export, seed), None
-    content = convert(model, quantization, images, export.port_type)
+    if quantization == "int4":
+        content = with_int4_weights(convert(model, "float32"))
+    else:
+        content = convert(model, quantization, images, export.port_type)
     audit = audit_graphs(parse_tflite(content, str(path)))
     _check_audit(audit, export, model)
     check_weights(model, audit)
-    if export.slim and quantization in INTEGER:
+    if export.slim and quantization in _SLIMMED:
         content = slim(content, source=str(path))
     write_bytes(path, content)
     return Artifact.of(path, content, quantization, audit, indices)
@@ -225,6 +245,8 @@ def _check_model(model: keras.Model) -> bool:
 
 
 def _check_audit(audit: Audit, export: Export, model: keras.Model) -> None:
+    if export.quantization == "int4":
+        _check_int4(audit, model)
     if export.quantization not in INTEGER:
         return
     layers = [model, *model.layers]
@@ -250,6 +272,14 @@ def _check_audit(audit: Audit, export: Export, model: keras.Model) -> None:
         "quantize, name them in the keep_float of whoever quantized it, or export "
         "dynamic"
     )
+
+
+def _check_int4(audit: Audit, model: keras.Model) -> None:
+    if all(precision.weights != "int4" for precision in audit.precisions):
+        raise ExportError(
+            f"int4 export of {model.name!r} left no kernel in int4, which the runtime "
+            "computes with in convolutions and dense layers only; export dynamic"
+        )
 
 
 def _is_finite(weight: tf.Variable) -> bool:
