@@ -139,8 +139,8 @@ def export_tflite(
 
     Equal weights give an equal file, byte by byte, whatever else the process has
     built. Weights of `int8` and `int16x8` have one scale for each output channel, those
-    of dense layers one for the whole kernel; of `int4` all have one for each. The file takes one image; LiteRT can
-    resize it to a batch.
+    of dense layers one for the whole kernel; of `int4` all have one for each.
+    The file takes one image; LiteRT can resize it to a batch.
 
     Args:
       model: a canonical tf_keras model of one input `(batch, height, width, channels)`
