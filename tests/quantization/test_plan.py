@@ -141,7 +141,9 @@ def test_what_has_no_int8_operator_is_said(layer, reason):
 
 def test_of_a_layer_in_float_the_kernel_is_kept_and_nothing_rounded():
     plan = plan_of(
-        lambda image: conv(image, "conv"), float_layers=["conv"], keep_zeros=["conv"]
+        lambda image: conv(image, "conv"),
+        precisions={"conv": "float"},
+        keep_zeros=["conv"],
     )
     config = plan.configs["conv"]
     assert config.is_float and config.output_quantizer is None

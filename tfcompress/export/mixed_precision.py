@@ -82,7 +82,8 @@ class MostSensitive:
           data: calibrates on its training split; accuracy is of its validation split.
           calibration: how the ranges are chosen; None for the defaults.
           seed: of the choice of images.
-          **options: `preprocessing`, `operators` and `per_channel`, as for export.
+          **options: `keep_int16`, `preprocessing`, `operators` and `per_channel`, as
+            for export.
 
         Raises:
           ModelError: the model does not fit the data, or the budget cannot be met.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from tfcompress.export.int16 import mend_int16
 from tfcompress.export.schema_model import read_model
 from tfcompress.export.slimming import pack
 from tfcompress.layers.precision_change import PrecisionChange
@@ -30,7 +31,9 @@ def without_precision_changes(content: bytes) -> bytes:
         # In order of execution: what one mark is given may be the output of another.
         stands_for[op.outputs[0]] = stands_for.get(op.inputs[0], op.inputs[0])
     graph.operators = [op for op in graph.operators if op not in marks]
-    _renumber(graph, stands_for)
+    _replace(graph, stands_for)
+    mend_int16(model)
+    _drop_unused_tensors(graph)
     return pack(model, len(content))
 
 
@@ -40,17 +43,20 @@ def _is_mark(model: Any, op: Any) -> bool:
     return is_leaky and op.builtinOptions.alpha == PrecisionChange.SLOPE
 
 
-def _renumber(graph: Any, stands_for: Mapping[int, int]) -> None:
-    """Gives operators other tensors, and leaves out those that nothing needs then."""
-    kept = [index for index in range(len(graph.tensors)) if index not in stands_for]
-    places = {index: place for place, index in enumerate(kept)}
+def _replace(graph: Any, stands_for: Mapping[int, int]) -> None:
+    """Gives operators other tensors."""
+    for part in (graph, *graph.operators):
+        part.inputs, part.outputs = (
+            np.array([stands_for.get(int(n), int(n)) for n in numbers], np.int32)
+            for numbers in (part.inputs, part.outputs)
+        )
 
-    def moved(numbers: Any) -> Any:
-        # -1 is an input that is left out.
-        found = [places.get(stands_for.get(int(n), int(n)), -1) for n in numbers]
-        return np.array(found, np.int32)
 
-    for op in graph.operators:
-        op.inputs, op.outputs = moved(op.inputs), moved(op.outputs)
-    graph.inputs, graph.outputs = moved(graph.inputs), moved(graph.outputs)
+def _drop_unused_tensors(graph: Any) -> None:
+    parts = (graph, *graph.operators)
+    used = {int(n) for part in parts for n in (*part.inputs, *part.outputs)}
+    # -1 is an input that is left out.
+    kept = sorted(used - {-1})
+    places = {index: place for place, index in enumerate(kept)} | {-1: -1}
+    _replace(graph, places)
     graph.tensors = [graph.tensors[index] for index in kept]

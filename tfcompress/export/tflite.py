@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 Quantization = Literal["float32", "float16", "dynamic", "int4", "int8", "int16x8"]
 # Fields that say how an int8 model is planned, as those of `QuantizationAware` do.
-_OF_PLAN = ("keep_float", "preprocessing", "operators", "per_channel")
+_OF_PLAN = ("keep_float", "keep_int16", "preprocessing", "operators", "per_channel")
 _INT8_ONLY = ("port_type", *_OF_PLAN)
 _SLIMMED = ("int4", *INTEGER)
 
@@ -55,6 +55,7 @@ class Export:
         went through `QuantizationAware`, they are known.
       keep_float: layers that compute in float in an `int8` file, as for
         `QuantizationAware`: shell-style patterns, or `MostSensitive`.
+      keep_int16: layers with int16 activations in an `int8` file, likewise: patterns.
       preprocessing: of an `int8` file, as for `QuantizationAware`: `keep` or `fold`.
       operators: likewise: `fast` or `builtin`.
       per_channel: likewise: whether kernels of convolutions have a scale for each
@@ -75,6 +76,7 @@ class Export:
     quantization: Quantization = "int8"
     calibration: Calibration = field(default_factory=Calibration)
     keep_float: tuple[str, ...] | MostSensitive = ()
+    keep_int16: tuple[str, ...] = ()
     preprocessing: Literal["keep", "fold"] = "keep"
     operators: Literal["fast", "builtin"] = "fast"
     per_channel: bool = True

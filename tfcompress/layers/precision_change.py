@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,7 @@ import tf_keras as keras
 
 from tfcompress.errors import InvalidArgumentError
 
-_PRECISIONS = ("float", "int8")
+Precision: TypeAlias = Literal["float", "int8", "int16"]
 
 
 @keras.saving.register_keras_serializable(package="tfcompress")
@@ -23,7 +23,8 @@ class PrecisionChange(keras.layers.Layer):
     export takes it out of the file again.
 
     Args:
-      to: precision of the layers that take the values: `float` or `int8`.
+      to: precision of the layers that take the values: `float`, `int8` or `int16`.
+        Between int8 and int16 stand two, by way of float.
 
     Raises:
       InvalidArgumentError: another precision.
@@ -36,11 +37,11 @@ class PrecisionChange(keras.layers.Layer):
     # The largest number below 1: at 1 the converter leaves the operator out too soon.
     SLOPE = float(np.nextafter(np.float32(1), np.float32(0)))
 
-    def __init__(self, to: str, **settings: Any):
+    def __init__(self, to: Precision, **settings: Any):
         super().__init__(**settings)
-        if to not in _PRECISIONS:
+        if to not in get_args(Precision):
             raise InvalidArgumentError(
-                f"layer {self.name!r} has to={to!r}; expected float or int8"
+                f"layer {self.name!r} has to={to!r}; expected float, int8 or int16"
             )
         self.to = to
 

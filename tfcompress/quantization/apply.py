@@ -18,7 +18,7 @@ from tfcompress.layers.hard_swish import HardSwishGate
 from tfcompress.loading.live import is_quantized
 from tfcompress.quantization.float_layers import (
     change_precision,
-    find_float_layers,
+    find_precisions,
 )
 from tfcompress.quantization.kept_weights import kept_kernels
 from tfcompress.quantization.operators import kernel_of
@@ -35,12 +35,7 @@ _KERNEL_RANK = 2
 
 
 def fake_quantize(
-    model: keras.Model,
-    keep_float: Sequence[str] = (),
-    preprocessing: str = "keep",
-    operators: str = "fast",
-    per_channel: bool = True,
-    equalize: bool = False,
+    model: keras.Model, *, equalize: bool = False, **options: Any
 ) -> keras.Model:
     """Returns a model that rounds where the int8 runtime will round.
 
@@ -49,21 +44,20 @@ def fake_quantize(
 
     Args:
       model: a canonical model; stays as it is.
-      keep_float: shell-style patterns of layers that compute in float; see
-        `find_float_layers`.
-      preprocessing: what becomes of a Rescaling or Normalization at the input; see
-        `prepare_for_quantization`.
-      operators: "fast" or "builtin"; see there too.
-      per_channel: whether convolutions have a scale for each output channel; one scale
-        in all wants BatchNormalizations folded first.
       equalize: whether kernels that follow one another are first given channels of
         like size; see `equalize_layers`.
+      **options: `keep_float` and `keep_int16`: shell-style patterns of layers that
+        compute in float, or with int16 activations; see `find_precisions`.
+        `preprocessing`: what becomes of a Rescaling or Normalization at the input; see
+        `prepare_for_quantization`. `operators`: "fast" or "builtin"; see there too.
+        `per_channel`: whether convolutions have a scale for each output channel; one
+        scale in all wants BatchNormalizations folded first.
 
     Raises:
       InvalidArgumentError: a pattern names no layer that computes.
       ModelError: a layer has no int8 operator and is not in `keep_float`.
     """
-    graph, plan = _plan(model, keep_float, preprocessing, operators, per_channel)
+    graph, plan = _plan(model, **options)
     _check_supported(plan, model.name)
     if equalize:
         equalize_layers(graph)
@@ -113,6 +107,7 @@ def layers_without_int8(model: keras.Model, **options: Any) -> tuple[str, ...]:
 def _plan(
     model: keras.Model,
     keep_float: Sequence[str] = (),
+    keep_int16: Sequence[str] = (),
     preprocessing: str = "keep",
     operators: str = "fast",
     per_channel: bool = True,
@@ -127,10 +122,10 @@ def _plan(
     if not per_channel:
         fold_norms(graph)
     names = [layer.name for layer in model.layers]
-    float_layers = find_float_layers(graph, names, keep_float)
-    change_precision(graph, float_layers)
+    precisions = find_precisions(graph, names, keep_float, keep_int16)
+    change_precision(graph, precisions)
     sparse, sharing = _sparse_layers(graph), _sharing_layers(graph)
-    return graph, make_plan(graph, sparse, sharing, float_layers, per_channel)
+    return graph, make_plan(graph, sparse, sharing, precisions, per_channel)
 
 
 def _check_supported(plan: Plan, model: str) -> None:

@@ -16,13 +16,15 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 
 from tfcompress.errors import ModelError
 from tfcompress.field_types import check_types, refusal
-from tfcompress.quantization.quantizers import ActivationQuantizer, observing
+from tfcompress.quantization.quantizers import (
+    MIN_WIDTH,
+    ActivationQuantizer,
+    observing,
+)
 from tfcompress.quantization.ranges import mse_range, percentile_range
 
 Method = Literal["min_max", "moving_average", "percentile", "mse"]
 _Range = tuple[float, float]
-# What a layer that gives zeros only gets, lest its scale be 0.
-_MIN_WIDTH = 1e-6
 _NUM_BINS = 2048
 
 
@@ -101,8 +103,11 @@ def calibrate(
     else:
         ranges = _extremes(model, shown)
     if calibration.method in ("percentile", "mse"):
+        quantizers = [quantizer for quantizer, _ in activation_quantizers(model)]
+        # Steps of int16 are fine enough for all that was seen.
+        narrow = {q.group: ranges[q.group] for q in quantizers if not q.is_wide}
         counts = _histograms(model, shown, ranges)
-        for group, (low, high) in ranges.items():
+        for group, (low, high) in narrow.items():
             edges = np.linspace(low, high, _NUM_BINS + 1)
             ranges[group] = (
                 mse_range(counts[group], edges)
@@ -110,9 +115,7 @@ def calibrate(
                 else percentile_range(counts[group], edges, calibration.percentile)
             )
     for quantizer, bounds in activation_quantizers(model):
-        low, high = ranges[quantizer.group]
-        bounds["min"].assign(low)
-        bounds["max"].assign(max(high, low + _MIN_WIDTH))
+        quantizer.set_range(bounds, *ranges[quantizer.group])
 
 
 def batches(images: Any, size: int) -> list[Any]:
@@ -179,7 +182,7 @@ def _histograms(
 
     def observe(group: str, tensor: tf.Tensor) -> None:
         low, high = ranges[group]
-        bounds = [low, max(high, low + _MIN_WIDTH)]
+        bounds = [low, max(high, low + MIN_WIDTH)]
         counts[group] += tf.histogram_fixed_width(tensor, bounds, _NUM_BINS).numpy()
 
     _show(model, batches, observe)

@@ -107,6 +107,25 @@ _INT8 = (
     *RESAMPLING,
     *TRAINING_ONLY,
 )
+# With int16 activations and int8 weights.
+_INT16 = (
+    layers.Add,
+    layers.AveragePooling2D,
+    layers.BatchNormalization,
+    layers.Flatten,
+    layers.GlobalAveragePooling2D,
+    layers.LeakyReLU,
+    layers.MaxPooling2D,
+    layers.Multiply,
+    layers.Permute,
+    layers.ReLU,
+    layers.Reshape,
+    layers.ZeroPadding2D,
+    BorderScale,
+    WindowAverage,
+    *KERNELS,
+    *TRAINING_ONLY,
+)
 # No operator at all, of the runtime's own.
 _UNKNOWN = (layers.AveragePooling3D, layers.MaxPooling3D)
 _INTERPOLATIONS = ("nearest", "bilinear")
@@ -150,6 +169,13 @@ def why_float(graph: Graph, node: Node) -> str:
     name = type(node.layer).__name__
     known = isinstance(node.layer, _INT8)
     return "" if known else f"int8 inference of {name} is not known"
+
+
+def why_not_int16(layer: keras.layers.Layer) -> str:
+    """Returns why a layer cannot compute in int16; nothing if it can."""
+    name = type(layer).__name__
+    known = isinstance(layer, _INT16)
+    return "" if known else f"int16 inference of {name} is not known"
 
 
 def fixed_range(layer: keras.layers.Layer) -> tuple[float, float] | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import tf_keras as keras
 
-from tfcompress.layers.precision_change import PrecisionChange
+from tfcompress.layers.precision_change import Precision, PrecisionChange
 from tfcompress.quantization.configs import LayerQuantizeConfig
 from tfcompress.quantization.operators import (
     COMPUTING,
@@ -63,7 +63,7 @@ def make_plan(
     graph: Graph,
     keep_zeros: Collection[str] = (),
     sharing: Mapping[str, Sharing] | None = None,
-    float_layers: Collection[str] = (),
+    precisions: Mapping[str, Precision] | None = None,
     per_channel: bool = True,
 ) -> Plan:
     """Returns the plan for a graph that `prepare_for_quantization` has been through.
@@ -72,26 +72,28 @@ def make_plan(
       graph: is not changed.
       keep_zeros: names of layers whose zero weights stay zero.
       sharing: within what equal weights stay equal, by name of the layer.
-      float_layers: names of those that compute in float; `change_precision` has put
-        its layers around them.
+      precisions: of layers that do not compute in int8, by name; `change_precision`
+        has put its layers around them.
       per_channel: whether convolutions get a scale for each output channel.
     """
     sharing = sharing or {}
-    groups = _Groups(graph, float_layers)
+    precisions = precisions or {}
+    groups = _Groups(graph, precisions)
     plan = Plan(input_groups=[groups.name(tensor) for tensor in graph.inputs])
     fused = {id(node.spec): True for node in graph.nodes}
     for node in graph.nodes:
         # A layer that is called twice is rounded after both calls or after none.
         fused[id(node.spec)] &= is_taken_in(graph, node)
     for node in graph.nodes:
-        is_float = node.name in float_layers
+        precision = precisions.get(node.name, "int8")
+        is_float = precision == "float"
         if never := why_impossible(node):
             plan.impossible[node.name] = never
         elif not is_float and (reason := why_float(graph, node)):
             plan.unsupported[node.name] = reason
-        config = _float_config(node) if is_float else _config(node, groups)
+        config = _float_config(node) if is_float else _config(node, groups, precision)
         if not is_float and isinstance(node.layer, MOVING) and _is_fork(graph, node):
-            own = ActivationQuantizer(groups.name(node.output))
+            own = _own(node, groups, precision)
             config = LayerQuantizeConfig(output_quantizer=own)
         if not is_float and fused[id(node.spec)]:
             config = LayerQuantizeConfig(config.weight, config.weight_quantizer)
@@ -139,13 +141,21 @@ def _float_config(node: Node) -> LayerQuantizeConfig:
     return config
 
 
-def _config(node: Node, groups: _Groups) -> LayerQuantizeConfig:
+def _own(node: Node, groups: _Groups, precision: str) -> ActivationQuantizer:
+    """Returns what rounds an output to a range of its own."""
+    pools = isinstance(node.layer, (layers.AveragePooling1D, layers.AveragePooling2D))
+    num_bits = 16 if precision == "int16" else 8
+    return ActivationQuantizer(groups.name(node.output), pools, num_bits)
+
+
+def _config(node: Node, groups: _Groups, precision: str) -> LayerQuantizeConfig:
     """Returns what is rounded if no other operator takes this one in."""
     layer = node.layer
-    pools = isinstance(layer, (layers.AveragePooling1D, layers.AveragePooling2D))
-    own = ActivationQuantizer(groups.name(node.output), ties_away=pools)
     if isinstance(layer, PrecisionChange):
-        return LayerQuantizeConfig(output_quantizer=own if layer.to == "int8" else None)
+        to_float = layer.to == "float"
+        changed = None if to_float else _own(node, groups, layer.to)
+        return LayerQuantizeConfig(output_quantizer=changed)
+    own = _own(node, groups, precision)
     if bounds := fixed_range(layer):
         return LayerQuantizeConfig(output_quantizer=FixedRangeQuantizer(*bounds))
     if found := kernel_of(layer):
@@ -185,13 +195,13 @@ def _is_fork(graph: Graph, node: Node) -> bool:
 class _Groups:
     """The sets of tensors that have to share one range, found by union."""
 
-    def __init__(self, graph: Graph, float_layers: Collection[str]):
+    def __init__(self, graph: Graph, precisions: Mapping[str, Precision]):
         self._parents: dict[Tensor, Tensor] = {}
         outputs: dict[int, Tensor] = {}
         for node in graph.nodes:
             layer = node.layer
             shares = isinstance(layer, (*MOVING, *RESAMPLING, *TRAINING_ONLY))
-            shares &= node.name not in float_layers
+            shares &= precisions.get(node.name) != "float"
             for tensor in node.inputs if shares else ():
                 if not fixed_range(tensor.node.layer):
                     self._unite(tensor, node.output)

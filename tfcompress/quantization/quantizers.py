@@ -21,6 +21,8 @@ import tf_keras as keras
 from tfcompress.quantization.shared_values import Sharing, find_leaders
 
 NUM_BITS = 8
+# What a layer that gives zeros only gets, lest its scale be 0.
+MIN_WIDTH = 1e-6
 _NUM_STEPS = 2**NUM_BITS - 1
 _Observer = Callable[[str, tf.Tensor], None]
 _observer: ContextVar[_Observer | None] = ContextVar("observer", default=None)
@@ -56,7 +58,7 @@ def frozen_weights() -> Iterator[None]:
 
 
 class ActivationQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
-    """Rounds to 256 steps between two bounds that `calibrate` sets.
+    """Rounds to steps between two bounds that `calibrate` sets.
 
     Args:
       group: name of the range. Quantizers of one group get one range: their tensors
@@ -64,11 +66,18 @@ class ActivationQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
       ties_away: whether what lies half-way between two steps goes to the one farther
         from step 0, as in the runtime's average pooling, instead of up. Means of four
         integers are such ties one time in four.
+      num_bits: 8, or 16 for steps from -32767 to 32767, symmetric about zero.
     """
 
-    def __init__(self, group: str, ties_away: bool = False):
+    def __init__(self, group: str, ties_away: bool = False, num_bits: int = NUM_BITS):
         self.group = group
         self.ties_away = ties_away
+        self.num_bits = num_bits
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the runtime holds the tensor in int16."""
+        return self.num_bits > NUM_BITS
 
     def build(self, tensor_shape: Any, name: str, layer: keras.layers.Layer) -> dict:
         """Returns the bounds, as weights of `layer` that are not trained."""
@@ -95,15 +104,33 @@ class ActivationQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
         if self.ties_away and not _frozen.get():
             middle, nudge = (low + high) / 2, (high - low) * 1e-5
             inputs += tf.where(inputs <= middle, -nudge, nudge)
-        return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high, NUM_BITS)
+        return tf.quantization.fake_quant_with_min_max_vars(
+            inputs, low, high, self.num_bits, narrow_range=self.is_wide
+        )
+
+    def set_range(self, weights: dict, low: float, high: float) -> None:
+        """Sets the bounds, so that what lies between `low` and `high` is not cut off.
+
+        Args:
+          weights: what `build` returned.
+          low: 0 or less.
+          high: 0 or more.
+        """
+        if self.is_wide:
+            high = max(-low, high, MIN_WIDTH)
+            low = -high
+        weights["min"].assign(low)
+        weights["max"].assign(max(high, low + MIN_WIDTH))
 
     def step(self, weights: dict) -> float:
         """Returns the size of a step, which is the scale of the tensor in the file."""
-        return float(weights["max"] - weights["min"]) / _NUM_STEPS
+        num_steps = 2**self.num_bits - 1 - self.is_wide
+        return float(weights["max"] - weights["min"]) / num_steps
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments."""
-        return {"group": self.group, "ties_away": self.ties_away}
+        names = ("group", "ties_away", "num_bits")
+        return {name: getattr(self, name) for name in names}
 
 
 class FixedRangeQuantizer(tfmot.quantization.keras.quantizers.Quantizer):

@@ -104,9 +104,10 @@ def strip_quantization(model: keras.Model) -> StrippedModel:
             scale = _scale(layer.quantizer, layer.quantizer_vars)
             layers[node.inputs[0].node.name] = LayerIntegers(**scale)
             graph.bypass(node)
-        elif isinstance(getattr(layer, "layer", layer), PrecisionChange):
-            if isinstance(layer, quantize_wrapper.QuantizeWrapper):
-                name = node.inputs[0].node.name
+        elif isinstance(change := getattr(layer, "layer", layer), PrecisionChange):
+            name = node.inputs[0].node.name
+            # What layers in int8 and int16 give has a scale of its own.
+            if change.to != "float" and layers[name].output_scale is None:
                 layers[name] = replace(layers[name], **_output(layer))
             graph.bypass(node)
         elif isinstance(layer, quantize_wrapper.QuantizeWrapper):
@@ -183,6 +184,8 @@ def output_bounds(layer: keras.layers.Layer) -> tuple[float, float] | None:
 
 
 def _scale(quantizer: Any, ranges: Mapping[str, Any]) -> dict[str, Any]:
+    if getattr(quantizer, "is_wide", False):
+        return {"output_scale": quantizer.step(ranges), "output_zero_point": 0}
     low, high = _bounds(quantizer, ranges)
     scale = float(high - low) / _NUM_STEPS
     zero_point = np.clip(np.rint(-low / scale), 0, _NUM_STEPS) + _LOWEST

@@ -47,6 +47,9 @@ class QuantizationAware(Fit):
         in the same operator, such as BatchNormalization and ReLU behind a convolution.
         Layers without an int8 operator have to be among them. `MostSensitive` chooses
         them, before training.
+      keep_int16: likewise, of layers with int16 activations and int8 weights. What
+        neighbours in int8 give them has been rounded already, so it gains where several
+        such layers follow one another. What `keep_float` names too computes in float.
       preprocessing: what becomes of a Rescaling or Normalization at the input: `keep`
         makes it an int8 layer of its own, `fold` puts it into the first convolution.
       operators: `fast` writes hard swish and average pooling as operators that
@@ -72,6 +75,7 @@ class QuantizationAware(Fit):
 
     calibration: Calibration = field(default_factory=Calibration)
     keep_float: tuple[str, ...] | MostSensitive = ()
+    keep_int16: tuple[str, ...] = ()
     preprocessing: Literal["keep", "fold"] = "keep"
     operators: Literal["fast", "builtin"] = "fast"
     per_channel: bool = True
@@ -122,5 +126,5 @@ class QuantizationAware(Fit):
 
     def _options(self) -> dict[str, Any]:
         """Returns the settings that `fake_quantize` takes."""
-        names = ("keep_float", "preprocessing", "operators", "per_channel")
-        return {name: getattr(self, name) for name in names}
+        names = ("keep_float", "keep_int16", "preprocessing", "operators")
+        return {name: getattr(self, name) for name in (*names, "per_channel")}
