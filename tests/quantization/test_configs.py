@@ -38,5 +38,6 @@ def test_its_config_says_all():
     assert config["output_quantizer"]["config"] == {
         "group": "block",
         "ties_away": False,
+        "num_bits": 8,
     }
     assert config["is_float"] is False

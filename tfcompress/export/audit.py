@@ -8,20 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from tfcompress.profiling.kernel_counts import CHANNEL_AXES, count_kernel
 from tfcompress.profiling.tflite_graph import read_tflite
 from tfcompress.profiling.tflite_tensors import FLOAT_DTYPES, Graph, Op, Tensor
 from tfcompress.quantization.shared_values import WeightCounts
 
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
-# Which axis of an operator's kernel counts the output channels.
-_CHANNEL_AXES = {
-    "CONV_2D": 0,
-    "DEPTHWISE_CONV_2D": 3,
-    "FULLY_CONNECTED": 0,
-    "TRANSPOSE_CONV": 0,
-}
 
 
 @dataclass(frozen=True)
@@ -149,7 +141,7 @@ def audit_graphs(graphs: tuple[Graph, ...]) -> Audit:
 
 
 def _precision(op: Op) -> Precision:
-    kernel = op.inputs[1] if op.name in _CHANNEL_AXES else None
+    kernel = op.inputs[1] if op.name in CHANNEL_AXES else None
     output = op.outputs[0] if op.outputs else None
     return Precision(
         layer=op.layer,
@@ -161,15 +153,8 @@ def _precision(op: Op) -> Precision:
 
 def _kernels(ops: Iterable[Op]) -> Iterator[Kernel]:
     for op in ops:
-        axis = _CHANNEL_AXES.get(op.name)
-        kernel = op.inputs[1] if axis is not None and len(op.inputs) > 1 else None
-        if axis is None or kernel is None or kernel.content is None:
-            continue
-        # Zeros are stored as the zero point, which is 0 but in files of old.
-        zero = kernel.zero_points[0] if len(kernel.zero_points) else 0
-        values = kernel.values().reshape(kernel.shape).astype(np.float32) - zero
-        counts = WeightCounts.of(np.moveaxis(values, axis, -1), num_channel_axes=1)
-        yield Kernel(op.layer, counts)
+        if counts := count_kernel(op):
+            yield Kernel(op.layer, counts)
 
 
 def _most_frequent_first(item: tuple[str, int]) -> tuple[int, str]:

@@ -26,6 +26,9 @@ class LayerProfile:
       kernel_params: weights that are multiplied with activations, which is what
         pruning can touch: kernels, and neither biases nor normalisation.
       nonzero_kernel_params: those of them that are not zero.
+      num_values: different weights of a kernel, as a .tflite file stores them; None of
+        a Keras layer, or without a kernel.
+      num_channel_values: likewise, in that output channel which has most.
       trainable_params: those that training changes; None for a .tflite file.
       dtype: of the activations, such as `int8`.
       flops: operations for one example: two a MAC, and one for each addition,
@@ -43,6 +46,8 @@ class LayerProfile:
     macs: int
     kernel_params: int = 0
     nonzero_kernel_params: int = 0
+    num_values: int | None = None
+    num_channel_values: int | None = None
     trainable_params: int | None = None
     dtype: str = "float32"
     flops: int = 0

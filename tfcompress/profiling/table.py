@@ -104,6 +104,7 @@ _COLUMNS = (
         lambda layer: f"{layer.sparsity:.1%}" if layer.kernel_params else "",
         lambda all: f"{all.sparsity:.1%}",
     ),
+    _Column("values", _WIDE, lambda layer: _values(layer), lambda all: ""),
     _Column("MACs", 0, lambda layer: _count(layer.macs), lambda all: f"{all.macs:,}"),
     _Column(
         "read", _WIDE, lambda x: _count(x.read_bytes), lambda all: f"{all.read_bytes:,}"
@@ -209,6 +210,13 @@ def _roofline_rows(profile: Profile) -> Iterator[tuple[str, str]]:
 def _sizes(totals: Totals) -> str:
     sizes = (f"{size:,} bytes {kind}" for kind, size in totals.weight_bytes.items())
     return ", ".join(sizes) or "none"
+
+
+def _values(layer: LayerProfile) -> str:
+    """Returns how many weights differ: of a kernel, and of its richest channel."""
+    if layer.num_values is None:
+        return ""
+    return f"{layer.num_values:,} ({layer.num_channel_values:,})"
 
 
 def _count(number: int) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tfcompress.errors import ModelError
 from tfcompress.profiling.counts import LayerProfile, Totals
+from tfcompress.profiling.kernel_counts import count_kernel
 from tfcompress.profiling.memory_plan import Buffer, MemoryPlan, Step, plan_memory
 from tfcompress.profiling.operator_flops import CALLING, UNCOUNTED, count_flops
 from tfcompress.profiling.operator_macs import count_macs, kernels
@@ -101,6 +102,7 @@ def _layer(op: Op, counted: set[int], stored: set[int]) -> LayerProfile:
     counted.update(id(tensor) for tensor in parameters)
     new_kernels = [kernel for kernel in kernels(op) if kernel in parameters]
     macs = count_macs(op)
+    counts = count_kernel(op)
     return LayerProfile(
         name=op.layer,
         type=op.name,
@@ -110,6 +112,8 @@ def _layer(op: Op, counted: set[int], stored: set[int]) -> LayerProfile:
         macs=macs,
         kernel_params=sum(kernel.size for kernel in new_kernels),
         nonzero_kernel_params=sum(kernel.num_nonzero for kernel in new_kernels),
+        num_values=counts.num_values if counts else None,
+        num_channel_values=counts.num_channel_values if counts else None,
         dtype=_dtype(op),
         flops=count_flops(op, macs),
         weight_bytes=_weight_bytes(parameters, stored),

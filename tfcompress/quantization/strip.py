@@ -107,8 +107,9 @@ def strip_quantization(model: keras.Model) -> StrippedModel:
         elif isinstance(change := getattr(layer, "layer", layer), PrecisionChange):
             name = node.inputs[0].node.name
             # What layers in int8 and int16 give has a scale of its own.
-            if change.to != "float" and layers[name].output_scale is None:
-                layers[name] = replace(layers[name], **_output(layer))
+            given = layers.get(name)
+            if change.to != "float" and given and given.output_scale is None:
+                layers[name] = replace(given, **_output(layer))
             graph.bypass(node)
         elif isinstance(layer, quantize_wrapper.QuantizeWrapper):
             layers[layer.layer.name] = _unwrap(node.spec, layer)
