@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tf_keras as keras
@@ -45,6 +47,17 @@ def test_as_few_layers_as_the_accuracy_takes(model, data, tmp_path):
     assert kinds["hard"] == ("float32", "float32")
     assert kinds["easy"] == ("int8", "int8")
     assert {p.activations for p in plain.audit.precisions} == {"int8"}
+
+
+def test_the_layers_that_a_stage_chose_are_noted(model, data, tmp_path):
+    run = tfc.Run(data=data, workdir=tmp_path)
+    stage = tfc.QuantizationAware(epochs=0, calibration=HOW)
+    assert tfc.evaluate(stage(model, run), data).top1 == pytest.approx(1 / 3)
+    assert "float_layers" not in run.facts
+    budget = tfc.MostSensitive(max_top1_drop=0.0)
+    mixed = dataclasses.replace(stage, keep_float=budget)(model, run)
+    assert tfc.evaluate(mixed, data).top1 == 1.0
+    assert run.facts["float_layers"] == ["hard"]
 
 
 def test_none_if_int8_loses_nothing_more(model, data):

@@ -34,17 +34,8 @@ __all__ = [
 
 LAYER_COLUMNS = (
     *("name", "type", "output_shape", "dtype", "params", "nonzero_params"),
-    *(
-        "sparsity",
-        "num_values",
-        "num_channel_values",
-        "macs",
-        "flops",
-        "read_bytes",
-        "written_bytes",
-        "intensity",
-    ),
-    "live_bytes",
+    *("sparsity", "num_values", "num_channel_values", "macs", "flops"),
+    *("read_bytes", "written_bytes", "intensity", "live_bytes"),
 )
 
 

@@ -46,7 +46,7 @@ class QuantizationAware(Fit):
       keep_float: shell-style patterns of layers that compute in float, with what ends
         in the same operator, such as BatchNormalization and ReLU behind a convolution.
         Layers without an int8 operator have to be among them. `MostSensitive` chooses
-        them, before training.
+        them, before training; they are among the facts of the run.
       keep_int16: likewise, of layers with int16 activations and int8 weights. What
         neighbours in int8 give them has been rounded already, so it gains where several
         such layers follow one another. What `keep_float` names too computes in float.
@@ -121,6 +121,8 @@ class QuantizationAware(Fit):
             share_values(quantized)
             round_biases(quantized)
             check_kept(quantized, kept, _TRAINING)
+        if isinstance(self.keep_float, MostSensitive):
+            run.note(float_layers=list(options["keep_float"]))
         run.note(calibration_indices=list(sample.indices))
         return quantized
 
