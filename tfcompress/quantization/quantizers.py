@@ -18,11 +18,11 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
+from tfcompress.quantization.shared_gradient import share
 from tfcompress.quantization.shared_values import Sharing, find_leaders
 
 NUM_BITS = 8
-# What a layer that gives zeros only gets, lest its scale be 0.
-MIN_WIDTH = 1e-6
+MIN_WIDTH = 1e-6  # of a range: a layer that gives zeros only has no scale of 0
 _NUM_STEPS = 2**NUM_BITS - 1
 _Observer = Callable[[str, tf.Tensor], None]
 _observer: ContextVar[_Observer | None] = ContextVar("observer", default=None)
@@ -109,10 +109,10 @@ class ActivationQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
         )
 
     def set_range(self, weights: dict, low: float, high: float) -> None:
-        """Sets the bounds, so that what lies between `low` and `high` is not cut off.
+        """Sets the bounds, in the `weights` that `build` returned, to hold both values.
 
         Args:
-          weights: what `build` returned.
+          weights: are changed in place.
           low: 0 or less.
           high: 0 or more.
         """
@@ -230,7 +230,7 @@ class WeightKeeper(tfmot.quantization.keras.quantizers.Quantizer):
     def shared(self, kernel: Any, weights: dict) -> tf.Tensor:
         """Returns the kernel with weights that must be equal made so."""
         kernel = tf.convert_to_tensor(kernel)
-        return _share(kernel, weights["leaders"]) if self.sharing else kernel
+        return share(kernel, weights["leaders"]) if self.sharing else kernel
 
     @tf.autograph.experimental.do_not_convert
     def __call__(
@@ -298,22 +298,3 @@ class WeightQuantizer(WeightKeeper):
             tf.reshape(kernel, flat), -bound, bound, NUM_BITS, narrow_range=True
         )
         return tf.reshape(rounded, kernel.shape)
-
-
-@tf.custom_gradient
-def _share(kernel: tf.Tensor, leaders: tf.Tensor) -> Any:
-    """Gives each weight the value of another one, and all that do so one gradient.
-
-    Args:
-      kernel: of any shape.
-      leaders: of the same shape: places in the flat kernel.
-    """
-
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
-        groups = tf.reshape(leaders, [-1])
-        means = tf.math.unsorted_segment_mean(
-            tf.reshape(upstream, [-1]), groups, tf.size(leaders)
-        )
-        return tf.gather(means, leaders), None
-
-    return tf.gather(tf.reshape(kernel, [-1]), leaders), gradient
