@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tfcompress.cli.run import run_as_script
     from tfcompress.data import Augmentation, Data
     from tfcompress.diagnosis import diagnose
+    from tfcompress.engines import compare_engines
     from tfcompress.errors import TfcompressError
     from tfcompress.export import (
         Export,
@@ -123,6 +124,7 @@ __all__ = [
     "channel_sensitivity",
     "check_micro",
     "compare",
+    "compare_engines",
     "data",
     "diagnose",
     "evaluate",
@@ -158,6 +160,7 @@ _HOMES = {
     "tfcompress.cli.run": ("run_as_script",),
     "tfcompress.data": ("Augmentation", "Data"),
     "tfcompress.diagnosis": ("diagnose",),
+    "tfcompress.engines": ("compare_engines",),
     "tfcompress.errors": ("TfcompressError",),
     "tfcompress.export": (
         *("Export", "MostSensitive", "audit_tflite", "check_micro"),

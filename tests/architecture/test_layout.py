@@ -21,7 +21,7 @@ FLOORS = (
     {"models", "data", "loading"},
     {"quantization", "channels"},
     {"training"},
-    {"export", "profiling", "quality", "sensitivity", "reporting"},
+    {"export", "profiling", "quality", "engines", "sensitivity", "reporting"},
     {"stages"},
     {"diagnosis", "diagnosis_answers", "diagnosis_table"},
     {"ingredients"},

@@ -8,7 +8,7 @@ import tf_keras as keras
 
 from tfcompress.errors import ModelError
 from tfcompress.export import export_tflite
-from tfcompress.profiling.litert import run_batches
+from tfcompress.profiling.litert import LITERT
 
 layers = keras.layers
 
@@ -31,7 +31,7 @@ def children():
 def test_batches_of_any_size_come_back_in_order(path):
     images = np.arange(44, dtype=np.float32).reshape(11, 2, 2, 1)
     batches = [images[:3], images[3:10], images[10:]]
-    outputs = list(run_batches(path, batches, batch_size=4))
+    outputs = list(LITERT.run_batches(path, batches, batch_size=4))
     assert [len(output) for output in outputs] == [3, 7, 1]
     np.testing.assert_array_equal(np.concatenate(outputs), images.reshape(11, 4))
 
@@ -39,7 +39,7 @@ def test_batches_of_any_size_come_back_in_order(path):
 def test_death_of_the_child_is_one_line_and_leaves_this_process_alive(path):
     image = np.zeros((1, 2, 2, 1), np.float32)
     before = children()
-    outputs = run_batches(path, iter([image] * 3), batch_size=1)
+    outputs = LITERT.run_batches(path, iter([image] * 3), batch_size=1)
     next(outputs)
     (child,) = children() - before
     os.kill(child, signal.SIGSEGV)
@@ -51,7 +51,7 @@ def test_death_of_the_child_is_one_line_and_leaves_this_process_alive(path):
 def test_child_ends_with_the_generator(path):
     image = np.zeros((1, 2, 2, 1), np.float32)
     before = children()
-    outputs = run_batches(path, iter([image] * 3), batch_size=1)
+    outputs = LITERT.run_batches(path, iter([image] * 3), batch_size=1)
     next(outputs)
     outputs.close()
     assert children() == before
@@ -68,7 +68,7 @@ def test_randomly_damaged_files_never_harm_this_process(path, tmp_path):
         file = tmp_path / f"{seed}.tflite"
         file.write_bytes(damaged.tobytes())
         try:
-            list(run_batches(file, [image], batch_size=1))
+            list(LITERT.run_batches(file, [image], batch_size=1))
             ends.add("ran")
         except ModelError as error:
             assert "\n" not in str(error)

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from tfcompress.cli import compare, doctor, profile, run
+from tfcompress.cli import compare, doctor, engines, profile, run
 from tfcompress.cli.command import Command, UsageError, tell
 from tfcompress.cli.signals import Stopped, stoppable
 from tfcompress.errors import TfcompressError
@@ -17,6 +17,7 @@ COMMANDS: dict[str, Callable[[], Command]] = {
     "profile": profile.command,
     "doctor": doctor.command,
     "compare": compare.command,
+    "engines": engines.command,
 }
 
 _HELP = """\

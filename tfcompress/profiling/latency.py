@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tfcompress.profiling.litert import sample_times
+from tfcompress.profiling.litert import LITERT, Engine
 
 _CONFIDENCE = 0.95
 _NUM_RESAMPLES = 1000
@@ -18,7 +18,7 @@ _NUM_RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Latency:
-    """Time that LiteRT takes for a run.
+    """Time that a run takes.
 
     Args:
       p10: milliseconds that a tenth of the runs stay below: what the file costs where
@@ -27,7 +27,7 @@ class Latency:
       p90: milliseconds that nine tenths stay below.
       mean: in milliseconds.
       num_runs: runs measured, after warming up.
-      num_threads: LiteRT's.
+      num_threads: the engine's.
       batch_size: examples in a run; 1 where the file admits no other.
       num_warm_up_runs: runs before, which are not counted.
       cores: the process was held to; None where the system does not let it be.
@@ -81,15 +81,17 @@ def measure_latency(
     batch_size: int = 1,
     num_runs: int = 300,
     seconds: float = 3.0,
+    engine: Engine = LITERT,
 ) -> Latency:
     """Times a .tflite file on random values, in a pinned process of its own.
 
     Args:
       path: the file.
-      num_threads: LiteRT's, and the number of cores the process is held to.
+      num_threads: the engine's, and the number of cores the process is held to.
       batch_size: examples in a run.
       num_runs: measured runs, at most.
       seconds: after which no more are begun, once there are ten.
+      engine: what runs it.
 
     Raises:
       ModelError: the file cannot be run.
@@ -97,7 +99,7 @@ def measure_latency(
     Example:
       >>> measure_latency("model.tflite").p10
     """
-    reply = sample_times(
+    reply = engine.sample_times(
         "latency",
         [path],
         num_threads=num_threads,
@@ -150,7 +152,7 @@ def latency_ratio(
       The Annals of Statistics, 1989 (the moving-block bootstrap).
     """
     times = np.array(
-        sample_times(
+        LITERT.sample_times(
             "alternate",
             [path_a, path_b],
             num_threads=num_threads,
@@ -201,7 +203,7 @@ def measure_together(
     Raises:
       ModelError: a file cannot be run.
     """
-    samples = sample_times(
+    samples = LITERT.sample_times(
         "alternate",
         paths,
         num_threads=num_threads,

@@ -27,35 +27,24 @@ MIN_RUNS = 10
 
 
 class Model:
-    """A .tflite file ready to run on a fixed number of images."""
+    """A .tflite file ready to run on a fixed number of images.
 
-    def __init__(self, path: str, num_threads: int, batch_size: int) -> None:
-        self._interpreter = Interpreter(model_path=path, num_threads=num_threads)
-        self.batch_size = batch_size
-        try:
-            self._allocate()
-        except (RuntimeError, ValueError):
-            # A shape that is written into the graph (Reshape) admits one image only.
-            if batch_size == 1:
-                raise
-            self._interpreter = Interpreter(model_path=path, num_threads=num_threads)
-            self.batch_size = 1
-            self._allocate()
+    What an engine adds is how it opens the file, and these three.
+    """
 
-    def _allocate(self) -> None:
-        interpreter = self._interpreter
-        self._input = interpreter.get_input_details()[0]
-        shape = (self.batch_size, *self._input["shape"][1:])
-        interpreter.resize_tensor_input(self._input["index"], shape)
-        interpreter.allocate_tensors()
-        self._input = interpreter.get_input_details()[0]
-        self._output = interpreter.get_output_details()[0]
-        self.invoke = interpreter.invoke
-        self.fill()
-        self.invoke()
-        given = interpreter.get_tensor(self._output["index"]).shape
-        if not given or given[0] != self.batch_size:
-            raise ValueError(f"a batch of {self.batch_size} gives an output of {given}")
+    batch_size: int
+    _input: dict[str, Any]
+    _output: dict[str, Any]
+
+    def invoke(self) -> None:
+        """Runs the model on what it was given."""
+        raise NotImplementedError
+
+    def _give(self, values: np.ndarray) -> None:
+        raise NotImplementedError
+
+    def _take(self) -> np.ndarray:
+        raise NotImplementedError
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -71,7 +60,7 @@ class Model:
             values = generator.integers(limits.min, limits.max, shape, endpoint=True)
         else:
             values = generator.random(shape)
-        self._interpreter.set_tensor(self._input["index"], values.astype(dtype))
+        self._give(values.astype(dtype))
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Returns the real-valued outputs, shape `(num_images, num_classes)`."""
@@ -82,11 +71,58 @@ class Model:
             missing = self.batch_size - len(batch)
             if missing:
                 batch = np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1))
-            self._interpreter.set_tensor(self._input["index"], batch)
+            self._give(batch)
             self.invoke()
-            outputs.append(self._interpreter.get_tensor(self._output["index"]))
+            outputs.append(self._take())
         stacked = np.concatenate(outputs)[: len(stored)]
         return _dequantize(stacked, self._output).reshape(len(stored), -1)
+
+
+class LiteRTModel(Model):
+    """A file that LiteRT runs.
+
+    Args:
+      path: of the file.
+      batch_size: images that it is asked to take at once; `batch_size` is what it does.
+      job: `num_threads`.
+    """
+
+    def __init__(self, path: str, batch_size: int, job: dict[str, Any]) -> None:
+        self.batch_size = batch_size
+        try:
+            self._allocate(path, job["num_threads"])
+        except (RuntimeError, ValueError):
+            # A shape that is written into the graph (Reshape) admits one image only.
+            if batch_size == 1:
+                raise
+            self.batch_size = 1
+            self._allocate(path, job["num_threads"])
+
+    def _allocate(self, path: str, num_threads: int) -> None:
+        interpreter = Interpreter(model_path=path, num_threads=num_threads)
+        self._interpreter = interpreter
+        self._input = interpreter.get_input_details()[0]
+        shape = (self.batch_size, *self._input["shape"][1:])
+        interpreter.resize_tensor_input(self._input["index"], shape)
+        interpreter.allocate_tensors()
+        self._input = interpreter.get_input_details()[0]
+        self._output = interpreter.get_output_details()[0]
+        self.fill()
+        self.invoke()
+        given = self._take().shape
+        if not given or given[0] != self.batch_size:
+            raise ValueError(f"a batch of {self.batch_size} gives an output of {given}")
+
+    def invoke(self) -> None:
+        """Runs the interpreter."""
+        self._interpreter.invoke()
+
+    def _give(self, values: np.ndarray) -> None:
+        self._interpreter.set_tensor(self._input["index"], values)
+
+    def _take(self) -> np.ndarray:
+        values: np.ndarray = self._interpreter.get_tensor(self._output["index"])
+        return values
 
 
 def _quantize(values: np.ndarray, port: dict[str, Any]) -> np.ndarray:
@@ -107,6 +143,9 @@ def _dequantize(stored: np.ndarray, port: dict[str, Any]) -> np.ndarray:
     values -= np.float32(zero_point)
     values *= np.float32(scale)
     return values
+
+
+Kind = Callable[[str, int, dict[str, Any]], Model]
 
 
 def pin(num_threads: int) -> list[int] | None:
@@ -135,11 +174,11 @@ def _warm_up(invoke: Callable[[], None], nanoseconds: int) -> tuple[float, int]:
     return min(times), len(times)
 
 
-def latency(job: dict[str, Any], replies: IO[bytes]) -> None:
+def latency(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
     """Replies with the nanoseconds of each run of one file, and how it was run."""
     cores = pin(job["num_threads"])
     (path,) = job["paths"]
-    model = Model(path, job["num_threads"], job["batch_size"])
+    model = kind(path, job["batch_size"], job)
     _, num_warm_up_runs = _warm_up(model.invoke, WARM_UP_NS)
     end = time.perf_counter_ns() + job["seconds"] * 1e9
     samples: list[float] = []
@@ -156,10 +195,10 @@ def latency(job: dict[str, Any], replies: IO[bytes]) -> None:
     replies.write(json.dumps(reply).encode())
 
 
-def alternate(job: dict[str, Any], replies: IO[bytes]) -> None:
+def alternate(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
     """Replies with the nanoseconds a run of alternating short blocks of each file."""
     pin(job["num_threads"])
-    invokes = [Model(path, job["num_threads"], 1).invoke for path in job["paths"]]
+    invokes = [kind(path, 1, job).invoke for path in job["paths"]]
     warm_up = 2 * WARM_UP_NS // len(invokes)
     fastest = [_warm_up(invoke, warm_up)[0] for invoke in invokes]
     num_runs = [max(1, int(BLOCK_NS / each)) for each in fastest]
@@ -176,10 +215,10 @@ def alternate(job: dict[str, Any], replies: IO[bytes]) -> None:
     replies.write(json.dumps(samples).encode())
 
 
-def predict(job: dict[str, Any], replies: IO[bytes]) -> None:
+def predict(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
     """Replies to each batch of float32 images with float32 outputs, until the end."""
     (path,) = job["paths"]
-    model = Model(path, job["num_threads"], job["batch_size"])
+    model = kind(path, job["batch_size"], job)
     requests = sys.stdin.buffer
     while header := requests.read(8):
         size = int.from_bytes(header, "little")
@@ -190,8 +229,12 @@ def predict(job: dict[str, Any], replies: IO[bytes]) -> None:
         replies.flush()
 
 
-def main() -> int:
-    """Does the job named on the command line."""
+def main(kind: Kind = LiteRTModel) -> int:
+    """Does the job named on the command line.
+
+    Args:
+      kind: opens a file for an engine.
+    """
     # Native code prints to descriptor 1, which carries the replies: move those away.
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -201,7 +244,7 @@ def main() -> int:
     job = json.loads(sys.argv[1])
     tasks = {"latency": latency, "alternate": alternate, "predict": predict}
     try:
-        tasks[job["task"]](job, replies)
+        tasks[job["task"]](job, replies, kind)
         replies.close()
     except (Exception, KeyboardInterrupt) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfcompress.errors import InvalidArgumentError
+from tfcompress.profiling.litert import LITERT, Engine
 from tfcompress.quality.calibration_error import (
     confidence_of,
     expected_calibration_error,
@@ -96,6 +97,7 @@ def predict(
     data: Dataset,
     split: str = "test",
     progress: Progress | None = None,
+    engine: Engine = LITERT,
 ) -> npt.NDArray[np.float32]:
     """Returns the outputs of a model for all of a split, in order.
 
@@ -104,6 +106,7 @@ def predict(
       data: the images.
       split: `train`, `validation` or `test`.
       progress: where to tell how far it is; None is silent.
+      engine: runs a .tflite file.
 
     Returns:
       Real-valued outputs of shape `(num_examples, num_classes)`.
@@ -115,7 +118,7 @@ def predict(
     opened = open_model(model_or_path, data)
     batch_size = batch_size_for(data.input_shape)
     images = data.batches(split, batch_size).map(lambda image, label: image)
-    outputs = answers(opened, images.as_numpy_iterator(), batch_size)
+    outputs = answers(opened, images.as_numpy_iterator(), batch_size, engine)
     if progress is not None:
         outputs = counted(outputs, len(images), name_of(opened), progress)
     return np.concatenate(list(outputs))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tfcompress.data.model_fit import check_model_fits
 from tfcompress.errors import ModelError
 from tfcompress.loading import load_model
-from tfcompress.profiling.litert import run_batches
+from tfcompress.profiling.litert import LITERT, Engine
 from tfcompress.profiling.tflite_graph import is_tflite, read_tflite
 
 if TYPE_CHECKING:
@@ -66,14 +66,18 @@ def batch_size_for(input_shape: tuple[int, ...]) -> int:
 
 
 def answers(
-    opened: Any, batches: Iterable[npt.NDArray[np.float32]], batch_size: int
+    opened: Any,
+    batches: Iterable[npt.NDArray[np.float32]],
+    batch_size: int,
+    engine: Engine = LITERT,
 ) -> Iterator[npt.NDArray[np.float32]]:
     """Yields the real-valued outputs for each batch of images, as they are asked for.
 
     Args:
-      opened: what `open_model` returned. LiteRT runs a .tflite file, as on a device.
+      opened: what `open_model` returned.
       batches: arrays of shape `(num_images, height, width, channels)`.
       batch_size: the most images in a batch.
+      engine: runs a .tflite file; LiteRT does so on devices.
 
     Yields:
       An array of shape `(num_images, num_classes)` for each batch.
@@ -82,7 +86,7 @@ def answers(
       ModelError: the file cannot be run, or outputs are NaN or infinite.
     """
     if isinstance(opened, Path):
-        outputs = run_batches(opened, batches, batch_size=batch_size)
+        outputs = engine.run_batches(opened, batches, batch_size=batch_size)
     else:
         outputs = map(opened.predict_on_batch, batches)
     for output in outputs:

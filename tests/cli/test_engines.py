@@ -1,0 +1,54 @@
+import csv
+import io
+import json
+
+import pytest
+import tiny
+
+import tfcompress as tfc
+from tfcompress.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("[red]")
+    artifact = tfc.export_tflite(
+        tiny.model(), folder / "m.tflite", tiny.data(), quantization="int8"
+    )
+    data = f"--data=npz:{tiny.npz(folder)}"
+    return ["engines", str(artifact.path), data, "--engines=litert"]
+
+
+def test_json_is_one_document_and_nothing_else(capfd, words):
+    assert main([*words, "--format=json"]) == 0
+    captured = capfd.readouterr()
+    document = json.loads(captured.out)
+    assert captured.err == ""
+    assert document["source"] == words[1]
+    (litert,) = document["engines"]
+    assert litert["engine"] == "litert"
+    assert litert["max_steps"] == 0
+    assert litert["latency"]["p50"] > 0
+
+
+def test_csv_has_a_line_an_engine(capfd, words):
+    assert main([*words, "--format=csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capfd.readouterr().out))
+    assert row["engine"] == "litert"
+    assert (float(row["agreement"]), row["missing"]) == (1.0, "")
+    assert float(row["p10_ms"]) <= float(row["p50_ms"])
+
+
+def test_table_shows_names_as_they_are(capfd, words):
+    assert main(words) == 0
+    captured = capfd.readouterr()
+    assert "[red]" in captured.out
+    assert "100.00%" in captured.out
+    assert captured.err == ""
+
+
+def test_wrong_usage_is_one_line(capfd, words):
+    assert main(["engines"]) == 2
+    assert "expected one MODEL.tflite, not 0" in capfd.readouterr().err
+    assert main(["engines", words[1], "--engines=tvm"]) == 1
+    assert "expected different names of litert" in capfd.readouterr().err
