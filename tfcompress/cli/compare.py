@@ -25,12 +25,12 @@ def command() -> Command:
         summary="Compares runs, models and files, and marks those that no other beats.",
         examples=(
             "tfcompress compare runs/a runs/b --diff_only --output=compared",
-            "tfcompress compare runs/a other.tflite --data=fashion_mnist_small",
+            "tfcompress compare a.keras b.tflite --data=npz:d.npz --robustness=500",
             "tfcompress compare runs/a runs/b --axes=top1,latency_ms --format=csv",
         ),
         groups={
             "What to compare": ("axes", "diff_only", "data", "data_dir"),
-            "How to measure": ("latency", "num_threads"),
+            "How to measure": ("latency", "num_threads", "robustness"),
             "How to open Keras models": MODEL_FLAGS,
             "Where and how": ("output", "format", "debug"),
         },
@@ -58,11 +58,11 @@ def _flags() -> flags.FlagValues:
         ("output", "Folder for the tables, report.html and pictures."),
     ):
         flags.DEFINE_string(name, None, text, flag_values=values)
-    flags.DEFINE_integer(
-        *("num_threads", 1, "Threads of the interpreters that are timed."),
-        lower_bound=1,
-        flag_values=values,
-    )
+    for name, number, text in (
+        ("num_threads", 1, "Threads of the interpreters that are timed."),
+        ("robustness", None, "Test images to change, for each model and the first."),
+    ):
+        flags.DEFINE_integer(name, number, text, lower_bound=1, flag_values=values)
     flags.DEFINE_enum(
         "format", "table", list(_FORMATS), "How to print.", flag_values=values
     )
@@ -82,6 +82,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
         comparison = compare(
             [_subject(word, values) for word in words],
             data=_data(values),
+            robustness=_perturbations(values),
             axes=axes,
             latency=values.latency,
             num_threads=values.num_threads,
@@ -109,6 +110,14 @@ def _data(values: flags.FlagValues) -> Any:
     from tfcompress.data import load
 
     return load(values.data, data_dir=values.data_dir)
+
+
+def _perturbations(values: flags.FlagValues) -> Any:
+    if values.robustness is None:
+        return None
+    from tfcompress.quality.robustness.perturbations import Perturbations
+
+    return Perturbations(num_images=values.robustness)
 
 
 def _write(comparison: Comparison, folder: Path, diff_only: bool) -> None:
@@ -146,5 +155,7 @@ def _print_tables(comparison: Comparison, diff_only: bool, out: IO[str]) -> None
     console = Console(file=out, width=None if out.isatty() else 160)
     for table in comparison_tables(comparison, diff_only):
         console.print(table)
+    for result in comparison.robustness.values():
+        console.print(f"{result}\n", markup=False, highlight=False)
     for note in comparison.notes:
         console.print(note, markup=False, highlight=False)

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tfcompress.errors import InvalidArgumentError
@@ -17,10 +17,14 @@ from tfcompress.reporting.figures import FIGURES, Row, figure_text
 from tfcompress.reporting.finished_run import FinishedRun
 from tfcompress.reporting.markdown import cell, table
 from tfcompress.reporting.pareto import pareto_front
+from tfcompress.reporting.robustness import measure_robustness, robustness_columns
 from tfcompress.reporting.subjects import Subject, open_subject
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
+    from tfcompress.quality.accuracy import Accuracy
+    from tfcompress.quality.robustness.perturbations import Perturbations
+    from tfcompress.quality.robustness.result import Robustness
 
 SCHEMA_VERSION = 1
 AXES = ("top1", "size_bytes")
@@ -40,6 +44,10 @@ class Comparison:
       rows: a run has two, its artifact and its baseline.
       runs: those of the runs among what was compared.
       profiles: of the models that are no run's, by the name of their row.
+      accuracies: of these models, by the same names; empty without data.
+      robustness: of these models but the first, their baseline, by the same names;
+        empty where it was not asked for.
+      class_names: of the data.
       axes: figures of the Pareto front, names of `FIGURES`.
       notes: how figures were measured, or why they are not known.
 
@@ -52,6 +60,9 @@ class Comparison:
     rows: tuple[Row, ...]
     runs: tuple[FinishedRun, ...] = ()
     profiles: Mapping[str, Profile] | None = None
+    accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
+    robustness: Mapping[str, Robustness] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
     axes: tuple[str, ...] = AXES
     notes: tuple[str, ...] = ()
 
@@ -122,6 +133,7 @@ class Comparison:
             "rows": rows,
             "differences": self.differences(),
             "settings": whole,
+            "robustness": [result.to_dict() for result in self.robustness.values()],
             "notes": list(self.notes),
         }
 
@@ -130,10 +142,19 @@ class Comparison:
         return json.dumps(self.to_dict(diff_only), indent=2, allow_nan=False)
 
     def to_csv(self, diff_only: bool = False) -> str:
-        """Returns a line a row; texts that a spreadsheet would execute are quoted."""
+        """Returns a line a row; texts that a spreadsheet would execute are quoted.
+
+        Where robustness was measured, there is a column for each perturbation at each
+        strength, such as `blur_3`.
+        """
         rows = self.to_dict(diff_only)["rows"]
+        baseline = next(iter(self.profiles or {}), "")
+        columns = robustness_columns(self.robustness, baseline)
+        for row in rows:
+            row.update(columns.get(row["name"], {}))
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        names = dict.fromkeys(name for row in rows for name in row)
+        writer = csv.DictWriter(text, names, lineterminator="\n")
         writer.writeheader()
         for row in rows:
             writer.writerow({name: csv_cell(value) for name, value in row.items()})
@@ -160,6 +181,8 @@ class Comparison:
             lines = [[path, *values.values()] for path, values in differences.items()]
             parts.append("## What differs between the runs")
             parts.append(table(["setting", *(run.name for run in self.runs)], lines))
+        for result in self.robustness.values():
+            parts.append(f"## Robustness\n\n```\n{result}\n```")
         return "\n\n".join([*parts, *map(cell, self.notes), ""])
 
     def to_html(self, diff_only: bool = False) -> str:
@@ -178,6 +201,7 @@ def compare(
     subjects: Iterable[Any],
     *,
     data: Dataset | None = None,
+    robustness: Perturbations | None = None,
     axes: Sequence[str] = AXES,
     latency: bool = True,
     num_threads: int = 1,
@@ -189,6 +213,8 @@ def compare(
         or what was made of these: `FinishedRun`, `Profile`.
       data: what to measure the accuracy of models on that are no run's; None leaves it
         open. Runs have measured their own.
+      robustness: changes of test images to try the models that are no run's on, each
+        beside the first of them.
       axes: figures of the Pareto front, of `top1`, `size_bytes`, `gzip_bytes`,
         `latency_ms`, `macs`, `peak_memory_bytes`, `params`, `nonzero_params`,
         `sparsity`.
@@ -212,6 +238,8 @@ def compare(
         opened.append(open_subject(subject, data, taken))
     if not opened:
         raise InvalidArgumentError("compare: expected at least one run, model or file")
+    lone = {each.rows[0].name: each for each in opened if each.profile}
+    tried = measure_robustness(lone, data, robustness)
     rows = [row for each in opened for row in each.rows]
     files = {name: path for each in opened for name, path in each.files.items()}
     if latency and files:
@@ -222,7 +250,12 @@ def compare(
     return Comparison(
         rows=tuple(rows),
         runs=tuple(each.run for each in opened if each.run),
-        profiles={each.rows[0].name: each.profile for each in opened if each.profile},
+        profiles={name: each.profile for name, each in lone.items() if each.profile},
+        accuracies={
+            name: each.accuracy for name, each in lone.items() if each.accuracy
+        },
+        robustness=tried,
+        class_names=() if data is None else data.class_names,
         axes=axes,
         notes=tuple(notes),
     )

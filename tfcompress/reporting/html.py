@@ -23,9 +23,11 @@ from tfcompress.reporting.figures import FIGURES, figure_text
 from tfcompress.reporting.model_view import model_view
 from tfcompress.reporting.pictures import pareto_axes
 from tfcompress.reporting.plots import data_uri, plot_pareto
+from tfcompress.reporting.quality_view import confusion_view, robustness_view
 from tfcompress.reporting.run_view import run_view
 
 if TYPE_CHECKING:
+    from tfcompress.profiling import Profile
     from tfcompress.reporting.compare import Comparison
 
 
@@ -129,8 +131,25 @@ def _differences(comparison: Comparison) -> dict[str, Any]:
 def _models(comparison: Comparison) -> list[dict[str, Any]]:
     """Returns a view of each run and model; of two lone models, the pair of them."""
     views = [run_view(run) for run in comparison.runs]
-    lone = list((comparison.profiles or {}).items())
-    if len(lone) == 2 and not views:
-        (old, before), (new, after) = lone
-        return [model_view(f"{old} and {new}", {old: before, new: after})]
-    return views + [model_view(name, {name: profile}) for name, profile in lone]
+    profiles = dict(comparison.profiles or {})
+    if len(profiles) == 2 and not views:
+        return [_lone_view(" and ".join(profiles), profiles, comparison)]
+    return views + [
+        _lone_view(name, {name: profile}, comparison)
+        for name, profile in profiles.items()
+    ]
+
+
+def _lone_view(
+    title: str, profiles: dict[str, Profile], comparison: Comparison
+) -> dict[str, Any]:
+    """Returns a view of one model, or of two, that are no run's."""
+    view = model_view(title, profiles)
+    known = comparison.accuracies
+    parts = {name: known[name].to_dict() for name in profiles if name in known}
+    if parts:
+        view["confusion"] = confusion_view(parts, comparison.class_names)
+    for name in profiles:
+        if name in comparison.robustness:
+            view["robustness"] = robustness_view(comparison.robustness[name], name)
+    return view

@@ -19,7 +19,8 @@ COSTS = ("size_bytes", "latency_ms", "macs", "peak_memory_bytes")
 def comparison_pictures(comparison: Comparison) -> dict[str, bytes]:
     """Returns PNG files by name: the Pareto fronts, and of each run its pictures.
 
-    Those of a run begin with its number, from 1.
+    Those of a run begin with its number, from 1; `robustness_1.png` is of the first
+    model that is no run's and was tried.
     """
     gain, costs = pareto_axes(comparison)
     figures = {f"pareto_{c}.png": plot_pareto(comparison, c, gain) for c in costs}
@@ -33,6 +34,8 @@ def comparison_pictures(comparison: Comparison) -> dict[str, bytes]:
         if robustness := run.report.artifact.get("robustness"):
             result = Robustness.from_dict(robustness["result"])
             figures[f"{number}_robustness.png"] = plot_robustness(result)
+    for number, result in enumerate(comparison.robustness.values(), 1):
+        figures[f"robustness_{number}.png"] = plot_robustness(result)
     return {name: png(figure) for name, figure in figures.items()}
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tfcompress.profiling.profile import shape_text
-from tfcompress.quality.robustness.plot import plot_robustness
 from tfcompress.quality.robustness.result import Robustness
-from tfcompress.reporting.cells import Cell, cell, text_cell
+from tfcompress.reporting.cells import cell, text_cell
 from tfcompress.reporting.finished_run import CHANGED_IMAGES, FinishedRun, undamaged
 from tfcompress.reporting.model_view import model_view
 from tfcompress.reporting.plots import data_uri, plot_stages
+from tfcompress.reporting.quality_view import confusion_view, robustness_view
 from tfcompress.reporting.report import SKIPPED_COLUMNS, Report
 
 _ERROR_COLUMNS = {
@@ -23,8 +23,6 @@ _ERROR_COLUMNS = {
     "clipped": "clipped",
     "hint": "hint",
 }
-_MOST_CLASSES = 20
-_MOST_PAIRS = 15
 
 
 def run_view(run: FinishedRun) -> dict[str, Any]:
@@ -112,58 +110,10 @@ def _worst(report: Report) -> dict[str, Any] | None:
 
 
 def _confusion(report: Report) -> dict[str, Any] | None:
-    """Returns both matrices; of many classes, the pairs that are confused most."""
     parts = {"before": report.baseline, "after": report.artifact}
     if not all("confusion" in part for part in parts.values()):
         return None
-    names = _class_names(report)
-    if len(names) > _MOST_CLASSES:
-        counts = [part["confusion"] for part in parts.values()]
-        head = ["label", "predicted", "before", "after"]
-        return {"matrices": [], "head": head, "pairs": _confused(names, *counts)}
-    matrices = [
-        {
-            "caption": f"{name}: {part['top1']:.2%} right, calibration error "
-            f"{part['calibration_error']:.3f}",
-            "numbers": range(len(names)),
-            "rows": [
-                {"name": f"{names[label]} {label}", "cells": _heat(label, counts)}
-                for label, counts in enumerate(part["confusion"])
-            ],
-        }
-        for name, part in parts.items()
-    ]
-    return {"matrices": matrices, "pairs": []}
-
-
-def _heat(label: int, counts: Sequence[int]) -> list[dict[str, Any]]:
-    total = max(1, sum(counts))
-    return [
-        {
-            "count": count or "",
-            "share": round(count / total, 3),
-            "kind": "right" if column == label else "wrong",
-        }
-        for column, count in enumerate(counts)
-    ]
-
-
-def _confused(
-    names: Sequence[str],
-    before: Sequence[Sequence[int]],
-    after: Sequence[Sequence[int]],
-) -> list[list[Cell]]:
-    pairs = [
-        (before[label][guess], after[label][guess], label, guess)
-        for label in range(len(names))
-        for guess in range(len(names))
-        if label != guess and before[label][guess] + after[label][guess]
-    ]
-    pairs.sort(key=lambda pair: -max(pair[:2]))
-    return [
-        [text_cell(names[label]), text_cell(names[guess]), cell(old), cell(new)]
-        for old, new, label, guess in pairs[:_MOST_PAIRS]
-    ]
+    return confusion_view(parts, _class_names(report))
 
 
 def _changed(run: FinishedRun) -> dict[str, Any] | None:
@@ -202,13 +152,7 @@ def _robustness(report: Report) -> dict[str, Any] | None:
     values = report.artifact.get("robustness")
     if values is None:
         return None
-    result = Robustness.from_dict(values["result"])
-    text = f"Top-1 on {result.num_images:,} test images that were changed, artifact "
-    text += "beside baseline"
-    means = result.mean_corruption_accuracy, result.baseline_mean_corruption_accuracy
-    if None not in means:
-        text += "; mean over corruptions {:.2%} beside {:.2%}".format(*means)
-    return {"text": f"{text}.", "uri": data_uri(plot_robustness(result))}
+    return robustness_view(Robustness.from_dict(values["result"]), "artifact")
 
 
 def _skipped(run: FinishedRun) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tfcompress.reporting.finished_run import FinishedRun, is_run
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
+    from tfcompress.quality.accuracy import Accuracy
 
 
 class Subject(NamedTuple):
@@ -24,12 +25,16 @@ class Subject(NamedTuple):
       files: paths of its .tflite files by the names of their rows.
       run: if it is one.
       profile: if it is no run.
+      model: what answers, a live one or a path, if it is no run.
+      accuracy: of that, where there was data.
     """
 
     rows: tuple[Row, ...]
     files: Mapping[str, Path]
     run: FinishedRun | None = None
     profile: Profile | None = None
+    model: Any = None
+    accuracy: Accuracy | None = None
 
 
 def open_subject(subject: Any, data: Dataset | None, taken: Collection[str]) -> Subject:
@@ -54,15 +59,19 @@ def open_subject(subject: Any, data: Dataset | None, taken: Collection[str]) -> 
         found, model = subject, subject.source
     else:
         found, model = profile(subject, latency=False), subject
-    top1 = None
+    accuracy = None
     if data is not None:
         from tfcompress.quality.accuracy import evaluate
 
-        top1 = evaluate(model, data).top1
+        accuracy = evaluate(model, data)
     name = _free_name(found.source, taken)
     files = {name: Path(found.source)} if found.format == "tflite" else {}
-    row = Row(name, found.format, figures_of(found, top1))
-    return Subject((row,), files, profile=found)
+    row = Row(
+        name,
+        found.format,
+        figures_of(found, None if accuracy is None else accuracy.top1),
+    )
+    return Subject((row,), files, profile=found, model=model, accuracy=accuracy)
 
 
 def _free_name(name: str, taken: Collection[str]) -> str:

@@ -1,0 +1,90 @@
+"""What a page shows of what models answer: which classes they confuse, robustness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfcompress.quality.robustness.plot import plot_robustness
+from tfcompress.quality.robustness.result import Robustness
+from tfcompress.reporting.cells import Cell, cell, text_cell
+from tfcompress.reporting.plots import data_uri
+
+_MOST_CLASSES = 20
+_MOST_PAIRS = 15
+
+
+def confusion_view(
+    parts: Mapping[str, Mapping[str, Any]], names: Sequence[str]
+) -> dict[str, Any] | None:
+    """Returns matrices; of many classes, the pairs that two models confuse most.
+
+    Args:
+      parts: what `Accuracy.to_dict` gives of one model, or of two, by what they are
+        called.
+      names: of the classes.
+    """
+    if len(names) > _MOST_CLASSES:
+        if len(parts) != 2:
+            return None
+        counts = [part["confusion"] for part in parts.values()]
+        head = ["label", "predicted", *parts]
+        return {"matrices": [], "head": head, "pairs": _confused(names, *counts)}
+    matrices = [
+        {
+            "caption": f"{name}: {part['top1']:.2%} right, calibration error "
+            f"{part['calibration_error']:.3f}",
+            "numbers": range(len(names)),
+            "rows": [
+                {"name": f"{names[label]} {label}", "cells": _heat(label, counts)}
+                for label, counts in enumerate(part["confusion"])
+            ],
+        }
+        for name, part in parts.items()
+    ]
+    return {"matrices": matrices, "pairs": []}
+
+
+def robustness_view(result: Robustness, name: str) -> dict[str, Any]:
+    """Returns a sentence and the picture.
+
+    Args:
+      result: of a model beside its baseline.
+      name: what the model is called.
+    """
+    text = f"Top-1 on {result.num_images:,} test images that were changed, {name} "
+    text += "beside baseline"
+    means = result.mean_corruption_accuracy, result.baseline_mean_corruption_accuracy
+    if None not in means:
+        text += "; mean over corruptions {:.2%} beside {:.2%}".format(*means)
+    return {"text": f"{text}.", "uri": data_uri(plot_robustness(result))}
+
+
+def _heat(label: int, counts: Sequence[int]) -> list[dict[str, Any]]:
+    total = max(1, sum(counts))
+    return [
+        {
+            "count": count or "",
+            "share": round(count / total, 3),
+            "kind": "right" if column == label else "wrong",
+        }
+        for column, count in enumerate(counts)
+    ]
+
+
+def _confused(
+    names: Sequence[str],
+    before: Sequence[Sequence[int]],
+    after: Sequence[Sequence[int]],
+) -> list[list[Cell]]:
+    pairs = [
+        (before[label][guess], after[label][guess], label, guess)
+        for label in range(len(names))
+        for guess in range(len(names))
+        if label != guess and before[label][guess] + after[label][guess]
+    ]
+    pairs.sort(key=lambda pair: -max(pair[:2]))
+    return [
+        [text_cell(names[label]), text_cell(names[guess]), cell(old), cell(new)]
+        for old, new, label, guess in pairs[:_MOST_PAIRS]
+    ]
