@@ -87,3 +87,12 @@ def test_what_cannot_be_compared_is_told(capfd, tmp_path):
     assert "at least one RUN_OR_MODEL" in capfd.readouterr().err
     assert main(["compare", str(tmp_path / "nothing")]) == 1
     assert "does not exist" in capfd.readouterr().err
+
+
+def test_robustness_needs_data_and_a_second_model(capfd, tmp_path):
+    (tmp_path / "a.tflite").write_bytes(relu_file())
+    words = ["compare", str(tmp_path / "a.tflite"), "--robustness=5", "--nolatency"]
+    assert main(words) == 1
+    captured = capfd.readouterr()
+    assert "asked of 1 model(s) without data" in captured.err
+    assert captured.err.count("\n") == 1
