@@ -100,10 +100,12 @@ def test_layers_that_follow_one_another_stay_in_int16(tmp_path):
         return layers.Add(name="wide_sum")([other, small])
 
     model = net(build)
+    small, offset = model.get_layer("wide_small").weights
     kernel, bias = model.get_layer("wide_other").weights
-    kernel.assign(-model.get_layer("wide_small").kernel)
-    bias.assign(-model.get_layer("wide_small").bias)
-    small = model.get_layer("wide_small").kernel
+    # Without it both would be rounded alike, and nothing lost.
+    offset.assign(offset + 3.0)
+    kernel.assign(-small)
+    bias.assign(-offset)
     # What is left of the difference is 1/500 of either: less than a step of int8.
     small.assign(small * 1.002)
     head = model.get_layer("logits").kernel
@@ -117,7 +119,7 @@ def test_layers_that_follow_one_another_stay_in_int16(tmp_path):
         output = artifact.audit.output
         given = (output_steps(path) - output.zero_point) * output.scale
         errors[pattern] = np.abs(given - float_outputs).mean()
-    assert errors[("wide_*",)] < 0.5 * errors[()]
+    assert errors[("wide_*",)] < 0.25 * errors[()]
 
 
 def test_int16_meets_float_and_the_ports(tmp_path):

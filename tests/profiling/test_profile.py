@@ -77,6 +77,8 @@ def test_to_csv_has_one_line_a_layer():
         "params": "20",
         "nonzero_params": "10",
         "sparsity": "0.5",
+        "num_values": "",
+        "num_channel_values": "",
         "macs": "1152",
         "flops": "0",
         "read_bytes": "0",
