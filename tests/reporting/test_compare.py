@@ -99,6 +99,17 @@ def test_latency_is_measured_together_where_it_is_asked_for(runs):
     assert "alternating blocks, on 1 thread" in found.notes[0]
 
 
+def test_accuracy_on_other_images_is_told(runs, tmp_path):
+    assert not any(
+        "same images" in note for note in tfc.compare(runs, latency=False).notes
+    )
+    other = full_report()
+    other = replace(other, data={**other.data, "name": "others", "num_test": 7000})
+    notes = tfc.compare([*runs, make_run(tmp_path / "c", other)], latency=False).notes
+    (told,) = (note for note in notes if "same images" in note)
+    assert told.endswith(", 7,000 of others.")
+
+
 def test_csv_executes_nothing():
     found = Comparison((row("=1+1", 0.5, 10), row("b", 0.25, 5)))
     rows = list(csv.DictReader(io.StringIO(found.to_csv())))

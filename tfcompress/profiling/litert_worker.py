@@ -53,14 +53,7 @@ class Model:
 
     def fill(self) -> None:
         """Sets the input to seeded random values."""
-        dtype, shape = self._input["dtype"], self._input["shape"]
-        generator = np.random.default_rng(0)
-        if np.issubdtype(dtype, np.integer):
-            limits = np.iinfo(dtype)
-            values = generator.integers(limits.min, limits.max, shape, endpoint=True)
-        else:
-            values = generator.random(shape)
-        self._give(values.astype(dtype))
+        self._give(_random(self._input))
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Returns the real-valued outputs, shape `(num_images, num_classes)`."""
@@ -73,9 +66,17 @@ class Model:
                 batch = np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1))
             self._give(batch)
             self.invoke()
-            outputs.append(self._take())
+            outputs.append(self._taken_batch())
         stacked = np.concatenate(outputs)[: len(stored)]
         return _dequantize(stacked, self._output).reshape(len(stored), -1)
+
+    def _taken_batch(self) -> np.ndarray:
+        taken = self._take()
+        if taken.shape[:1] != (self.batch_size,):
+            raise ValueError(
+                f"a batch of {self.batch_size} gives an output of {taken.shape}"
+            )
+        return taken
 
 
 class LiteRTModel(Model):
@@ -84,6 +85,7 @@ class LiteRTModel(Model):
     Args:
       path: of the file.
       batch_size: images that it is asked to take at once; `batch_size` is what it does.
+        One leaves the file's own batch as it is: 1, where that is open.
       job: `num_threads`.
     """
 
@@ -101,17 +103,35 @@ class LiteRTModel(Model):
     def _allocate(self, path: str, num_threads: int) -> None:
         interpreter = Interpreter(model_path=path, num_threads=num_threads)
         self._interpreter = interpreter
-        self._input = interpreter.get_input_details()[0]
-        shape = (self.batch_size, *self._input["shape"][1:])
-        interpreter.resize_tensor_input(self._input["index"], shape)
+        if self.batch_size > 1:
+            for port in interpreter.get_input_details():
+                shape = (self.batch_size, *port["shape"][1:])
+                interpreter.resize_tensor_input(port["index"], shape)
         interpreter.allocate_tensors()
-        self._input = interpreter.get_input_details()[0]
+        self._inputs = interpreter.get_input_details()
+        self._input = self._inputs[0]
         self._output = interpreter.get_output_details()[0]
         self.fill()
         self.invoke()
-        given = self._take().shape
-        if not given or given[0] != self.batch_size:
-            raise ValueError(f"a batch of {self.batch_size} gives an output of {given}")
+        if self.batch_size > 1:
+            self._taken_batch()
+        else:
+            self.batch_size = int(self._input["shape"][0]) if self._has_batch else 1
+
+    @property
+    def _has_batch(self) -> bool:
+        return len(self._input["shape"]) > 1
+
+    def fill(self) -> None:
+        """Sets all inputs to seeded random values."""
+        for port in self._inputs:
+            self._interpreter.set_tensor(port["index"], _random(port))
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """As `Model`; refuses a file that takes more than images."""
+        if len(self._inputs) > 1:
+            raise ValueError(f"it has {len(self._inputs)} inputs, not images alone")
+        return super().predict(images)
 
     def invoke(self) -> None:
         """Runs the interpreter."""
@@ -123,6 +143,18 @@ class LiteRTModel(Model):
     def _take(self) -> np.ndarray:
         values: np.ndarray = self._interpreter.get_tensor(self._output["index"])
         return values
+
+
+def _random(port: dict[str, Any]) -> np.ndarray:
+    """Returns values that an input may have."""
+    dtype, shape = port["dtype"], port["shape"]
+    generator = np.random.default_rng(0)
+    if not np.issubdtype(dtype, np.integer):
+        return np.asarray(generator.random(shape)).astype(dtype)
+    limits = np.iinfo(dtype)
+    # Without a scale they count something, such as rows of a table.
+    low, high = (limits.min, limits.max) if port["quantization"][0] else (0, 1)
+    return np.asarray(generator.integers(low, high, shape, endpoint=True)).astype(dtype)
 
 
 def _quantize(values: np.ndarray, port: dict[str, Any]) -> np.ndarray:

@@ -20,8 +20,8 @@ def with_measurements(profile: Profile, num_threads: int, batch_size: int) -> Pr
       num_threads: LiteRT's, and the number of cores the runs are held to.
       batch_size: examples in a run.
 
-    Raises:
-      ModelError: LiteRT cannot run the file.
+    Returns:
+      The profile with a note instead, if LiteRT cannot run the file.
     """
     path, notes = profile.source, list(profile.notes)
     latency = None
@@ -31,12 +31,16 @@ def with_measurements(profile: Profile, num_threads: int, batch_size: int) -> Pr
         latency = measure_latency(path, num_threads, batch_size=batch_size)
         return (latency.num_runs + latency.num_warm_up_runs) * latency.batch_size
 
-    energy, reason = measured_energy(run)
+    try:
+        energy, reason = measured_energy(run)
+        if latency is None:
+            run()
+    except ModelError as error:
+        notes.append(f"it was not run: {error}")
+        return replace(profile, notes=tuple(notes))
+    assert latency is not None
     if energy is None:
         notes.append(f"energy is modelled only: {reason}")
-    if latency is None:
-        run()
-    assert latency is not None
     runtime_ops: tuple[RuntimeOp, ...] = ()
     try:
         runtime_ops = measure_runtime_ops(path, num_threads)

@@ -113,7 +113,7 @@ def mean_average_precision(
       >>> tfc.mean_average_precision([found], [there]).mean_ap
 
     References:
-      Lin et al., Microsoft COCO: Common GroundTruth in Context, arXiv:1405.0312; the
+      Lin et al., Microsoft COCO: Common Objects in Context, arXiv:1405.0312; the
       definition is https://cocodataset.org/#detection-eval.
     """
     if len(detections) != len(objects):

@@ -6,12 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.profiling import Profile
-from tfcompress.profiling.latency import measure_together
 from tfcompress.profiling.profile import csv_cell
 from tfcompress.reporting.figures import FIGURES, Row, figure_text
 from tfcompress.reporting.finished_run import FinishedRun
@@ -19,6 +18,7 @@ from tfcompress.reporting.markdown import cell, table
 from tfcompress.reporting.pareto import pareto_front
 from tfcompress.reporting.robustness import measure_robustness, robustness_columns
 from tfcompress.reporting.subjects import Subject, open_subject
+from tfcompress.reporting.timing import timed
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 AXES = ("top1", "size_bytes")
-_LATENCY_NOTES = {
-    True: "Latency was measured here, of all .tflite files in alternating blocks, on "
-    "{num_threads} thread(s): the tenth percentile.",
-    False: "Latency is the median that each run measured when it ended, on the machine "
-    "that its environment names; of files outside of runs it is not known.",
-}
 
 
 @dataclass(frozen=True)
@@ -242,11 +236,8 @@ def compare(
     tried = measure_robustness(lone, data, robustness)
     rows = [row for each in opened for row in each.rows]
     files = {name: path for each in opened for name, path in each.files.items()}
-    if latency and files:
-        times = measure_together(list(files.values()), num_threads)
-        rows = _timed(rows, dict(zip(files, times, strict=True)))
-    how = _LATENCY_NOTES[latency].format(num_threads=num_threads)
-    notes = [*([how] if files else []), *_missing(rows, axes)]
+    rows, notes = timed(rows, files, latency, num_threads)
+    notes += [*_missing(rows, axes), *_different_tests(opened, data)]
     return Comparison(
         rows=tuple(rows),
         runs=tuple(each.run for each in opened if each.run),
@@ -275,11 +266,15 @@ def checked_axes(axes: Sequence[str]) -> tuple[str, ...]:
     return axes
 
 
-def _timed(rows: Sequence[Row], times: Mapping[str, float]) -> list[Row]:
-    return [
-        replace(row, figures={**row.figures, "latency_ms": times.get(row.name)})
-        for row in rows
-    ]
+def _different_tests(opened: Sequence[Subject], data: Dataset | None) -> list[str]:
+    """Returns a sentence if accuracies are of different images."""
+    facts = [each.run.report.data for each in opened if each.run]
+    if data is not None and any(each.accuracy for each in opened):
+        facts.append(data.summary())
+    tests = {f"{each['num_test']:,} of {each['name']}": None for each in facts}
+    if len(tests) < 2:
+        return []
+    return [f"Top-1 is not of the same images: {', '.join(tests)}."]
 
 
 def _missing(rows: Sequence[Row], axes: Sequence[str]) -> list[str]:
