@@ -127,7 +127,9 @@ class _Reference:
             return {}
         from tfcompress.quality.accuracy import accuracy, agreement
 
-        logits = _logits(self.path, self.data, engine)
+        logits = self.logits
+        if engine is not LITERT:
+            logits = _logits(self.path, self.data, engine)
         difference = float(np.abs(logits - self.logits).max())
         return {
             "top1": accuracy(logits, self.data.test.labels).top1,

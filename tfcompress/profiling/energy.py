@@ -95,7 +95,8 @@ def measured_energy(
     They count whole processor packages: idle power and other processes are in it.
 
     Args:
-      run: does the work, for a second or more; returns the number of examples.
+      run: does the work, all of which counts, such as the start of a process; returns
+        the number of examples.
       folder: where the counters are.
 
     Returns:
@@ -122,7 +123,10 @@ def measured_energy(
         (end - start) % (limit + 1)
         for start, end, limit in zip(before, after, ranges, strict=True)
     )
-    source = f"Linux powercap, whole processor: {', '.join(names)}"
+    source = (
+        f"Linux powercap, whole processor: {', '.join(names)}; start of the process "
+        "included"
+    )
     return Energy("measured", spent * 1e-3 / num_examples, source), ""
 
 

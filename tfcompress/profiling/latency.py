@@ -130,9 +130,10 @@ def latency_ratio(
     """Returns how many times longer the first file takes than the second.
 
     Both run in alternating blocks of about 1 ms in random order, and the tenth
-    percentiles are compared: on a busy machine means and medians move by half, this
-    ratio by about one percent. The interval is that of the bootstrap over stretches of
-    pairs, since what disturbs a machine lasts longer than a block.
+    percentiles are compared, since what disturbs a machine only adds time
+    (`tests/benchmarks/latency_trust.py` tells how far the ratio moves). The interval
+    is that of the bootstrap over stretches of pairs, since what disturbs a machine
+    lasts longer than a block.
 
     Args:
       path_a: the file in the numerator, such as the float32 baseline.

@@ -115,12 +115,8 @@ class LiteRTModel(Model):
         self.invoke()
         if self.batch_size > 1:
             self._taken_batch()
-        else:
-            self.batch_size = int(self._input["shape"][0]) if self._has_batch else 1
-
-    @property
-    def _has_batch(self) -> bool:
-        return len(self._input["shape"]) > 1
+        elif len(self._input["shape"]) > 1:
+            self.batch_size = int(self._input["shape"][0])
 
     def fill(self) -> None:
         """Sets all inputs to seeded random values."""
