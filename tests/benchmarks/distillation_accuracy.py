@@ -2,11 +2,11 @@
 
 Run: `python tests/benchmarks/distillation_accuracy.py FOLDER [--seeds 0 1 2]
 [--variants plain response ...]`. Teacher, student and their training are those of
-`recipes/distillation_fashion_mnist.py`. The teacher is trained once, seed 0; a seed's
-student is trained from the same weights for as many steps in every variant. `few_*`
-have the labels of a tenth of the images: `few_labels` trains on those images alone,
-`few_response` on the same with the teacher, `few_unlabelled` on all images with the
-teacher and no label.
+`recipes/distillation_fashion_mnist.py`. The teacher is trained once, seed 0, or is the
+file `FOLDER/teacher.keras`; a seed's student is trained from the same weights for as
+many steps in every variant. `few_*` have the labels of a tenth of the images:
+`few_labels` trains on those images alone, `few_response` on the same with the teacher,
+`few_unlabelled` on all images with the teacher and no label.
 
 Each result is a line of `FOLDER/results.jsonl`, written as soon as it is there; the
 same command goes on after a stop. Two commands of different seeds can share a folder
@@ -47,15 +47,19 @@ FEW = ("few_labels", "few_response", "few_unlabelled")
 
 
 def trained_teacher(recipe, data, folder):
-    """Returns the recipe's teacher, trained once."""
+    """Returns the last of the recipe's teachers, trained once."""
     path = folder / "teacher.keras"
     if not path.exists():
-        (teacher,) = recipe.teachers.values()
-        keras.utils.set_random_seed(0)
-        model = build_model(teacher.model, data)
-        run = tfc.Run(data=data, workdir=folder, progress=tfc.Progress())
-        for stage in teacher.stages:
-            model = stage(model, run.for_stage("teacher"))
+        teachers = {}
+        for name, teacher in recipe.teachers.items():
+            keras.utils.set_random_seed(0)
+            model = build_model(teacher.model, data)
+            run = tfc.Run(
+                data=data, workdir=folder, teachers=teachers, progress=tfc.Progress()
+            )
+            for stage in teacher.stages:
+                model = stage(model, run.for_stage(name))
+            teachers = {**teachers, name: model}
         tfc.save_model(model, path)
     return tfc.load_model(path)
 
