@@ -1,22 +1,26 @@
 """What distillation gains in accuracy, by its kind and with few labels.
 
-Run: `python tests/benchmarks/distillation_accuracy.py FOLDER [--seeds 0 1 2]
-[--variants plain response ...]`. Teacher, student and their training are those of
-`recipes/distillation_fashion_mnist.py`. The teacher is trained once, seed 0, or is the
-file `FOLDER/teacher.keras`; a seed's student is trained from the same weights for as
-many steps in every variant. `few_*` have the labels of a tenth of the images:
-`few_labels` trains on those images alone, `few_response` on the same with the teacher,
-`few_unlabelled` on all images with the teacher and no label.
+Run: `python tests/benchmarks/distillation_accuracy.py FILE [--seeds 0 1 2]
+[--variants plain response ...]`, with `results/distillation_accuracy.jsonl` as FILE to
+see what was measured. Student and training are those of
+`recipes/distillation_fashion_mnist.py`, and so is the teacher: it is the file that a
+run of it left in `stages/teacher_born_again_00_training`, kept in `results/` as it takes
+40 minutes to make. A seed's student is trained from the same weights for as many steps
+in every variant. `few_*` have the labels of a tenth of the images: `few_labels` trains
+on those images alone, `few_response` on the same with the teacher, `few_unlabelled` on
+all images with the teacher and no label.
 
-Each result is a line of `FOLDER/results.jsonl`, written as soon as it is there; the
-same command goes on after a stop. Two commands of different seeds can share a folder
-once the teacher is there: two single cores do more than two together. At the end: a
-table, what was promised, and exit code 1 if that is not kept.
+Each result is a line of FILE (JSON), written as soon as it is there; the same command
+goes on after a stop. Two commands of different seeds can share a file: two single cores
+do more than two together. At the end: a table, what was promised, and exit code 1 if
+that is not kept.
 """
 
 import argparse
+import itertools
 import json
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +31,7 @@ import tfcompress as tfc
 from tfcompress.ingredients import build_model
 
 RECIPE = Path(__file__).parents[2] / "recipes/distillation_fashion_mnist.py"
+TEACHER = Path(__file__).parent / "results/distillation_teacher.keras"
 # Maps of 7x7, 64 channels of both.
 STUDENT_MAP, TEACHER_MAP = "block04_pointwise_relu", "stage3_block3_relu"
 RESPONSE, HARD = (tfc.LogitDistillation(4.0), 0.9), 0.1
@@ -44,24 +49,6 @@ KINDS = {
     ),
 }
 FEW = ("few_labels", "few_response", "few_unlabelled")
-
-
-def trained_teacher(recipe, data, folder):
-    """Returns the last of the recipe's teachers, trained once."""
-    path = folder / "teacher.keras"
-    if not path.exists():
-        teachers = {}
-        for name, teacher in recipe.teachers.items():
-            keras.utils.set_random_seed(0)
-            model = build_model(teacher.model, data)
-            run = tfc.Run(
-                data=data, workdir=folder, teachers=teachers, progress=tfc.Progress()
-            )
-            for stage in teacher.stages:
-                model = stage(model, run.for_stage(name))
-            teachers = {**teachers, name: model}
-        tfc.save_model(model, path)
-    return tfc.load_model(path)
 
 
 def top1(recipe, data, teacher, variant, folder, seed):
@@ -124,28 +111,26 @@ def table(rows, teacher):
 
 
 def main():
-    """Goes on with what is missing; returns the exit code."""
+    """Goes on with what is missing in the file; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("file", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--variants", nargs="+", default=[*KINDS, *FEW])
     arguments = parser.parse_args()
     recipe = tfc.load_recipe(RECIPE)
-    data = recipe.data.load()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    teacher = trained_teacher(recipe, data, arguments.folder)
-    file = arguments.folder / "results.jsonl"
-    lines = file.read_text().splitlines() if file.exists() else []
+    data, teacher = recipe.data.load(), tfc.load_model(TEACHER)
+    lines = arguments.file.read_text().splitlines() if arguments.file.exists() else []
     rows = [json.loads(line) for line in lines]
-    for seed in arguments.seeds:
-        for variant in arguments.variants:
+    # One folder, as the variants share the teacher's cache.
+    with tempfile.TemporaryDirectory() as folder:
+        for seed, variant in itertools.product(arguments.seeds, arguments.variants):
             facts = {"seed": seed, "variant": variant}
             if any(facts.items() <= row.items() for row in rows):
                 continue
-            found = top1(recipe, data, teacher, variant, arguments.folder, seed)
+            found = top1(recipe, data, teacher, variant, Path(folder), seed)
             rows.append(facts | {"top1": found})
             print(json.dumps(rows[-1]), flush=True)
-            with file.open("a") as stream:
+            with arguments.file.open("a") as stream:
                 stream.write(json.dumps(rows[-1]) + "\n")
     return table(rows, tfc.evaluate(teacher, data).top1)
 
