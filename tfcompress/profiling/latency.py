@@ -99,7 +99,7 @@ def measure_latency(
     Example:
       >>> measure_latency("model.tflite").p10
     """
-    reply = engine.sample_times(
+    reply = engine.measure(
         "latency",
         [path],
         num_threads=num_threads,
@@ -153,7 +153,7 @@ def latency_ratio(
       The Annals of Statistics, 1989 (the moving-block bootstrap).
     """
     times = np.array(
-        LITERT.sample_times(
+        LITERT.measure(
             "alternate",
             [path_a, path_b],
             num_threads=num_threads,
@@ -204,7 +204,7 @@ def measure_together(
     Raises:
       ModelError: a file cannot be run.
     """
-    samples = LITERT.sample_times(
+    samples = LITERT.measure(
         "alternate",
         paths,
         num_threads=num_threads,

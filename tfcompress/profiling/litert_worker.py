@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -223,6 +224,20 @@ def latency(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
     replies.write(json.dumps(reply).encode())
 
 
+def energy(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
+    """Replies with counters right before and right after runs of one file."""
+    pin(job["num_threads"])
+    (path,) = job["paths"]
+    model = kind(path, job["batch_size"], job)
+    fastest, _ = _warm_up(model.invoke, WARM_UP_NS)
+    num_runs = 1 + int(job["seconds"] * 1e9 / fastest)
+    before = [int(Path(name).read_text()) for name in job["counters"]]
+    time_runs(model.invoke, num_runs)
+    after = [int(Path(name).read_text()) for name in job["counters"]]
+    reply = {"before": before, "after": after, "num_runs": num_runs}
+    replies.write(json.dumps({**reply, "batch_size": model.batch_size}).encode())
+
+
 def alternate(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
     """Replies with the nanoseconds a run of alternating short blocks of each file."""
     pin(job["num_threads"])
@@ -270,15 +285,13 @@ def main(kind: Kind = LiteRTModel) -> int:
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     job = json.loads(sys.argv[1])
-    tasks = {"latency": latency, "alternate": alternate, "predict": predict}
+    tasks = {task.__name__: task for task in (latency, energy, alternate, predict)}
     try:
         tasks[job["task"]](job, replies, kind)
         replies.close()
     except (Exception, KeyboardInterrupt) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        print(
-            f"\nerror: {lines[0] if lines else type(error).__name__}", file=sys.stderr
-        )
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        print(f"\nerror: {said}", file=sys.stderr)
         return ERROR_EXIT
     return 0
 
