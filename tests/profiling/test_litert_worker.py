@@ -13,7 +13,8 @@ JOB = {
     "task": "latency",
     "num_threads": 1,
     "num_runs": 12,
-    "seconds": 5,
+    "seconds": 0,
+    "max_seconds": 5,
     "batch_size": 2,
 }
 

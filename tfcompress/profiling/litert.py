@@ -56,7 +56,7 @@ class Engine:
           paths: the files.
           num_threads: the engine's, and the number of cores the child is held to.
           batch_size: examples in a run; `alternate` takes the files' own.
-          num_runs: of `latency`, or the blocks of each file for `alternate`.
+          num_runs: of `latency`, at least; of `alternate` blocks a file, at most.
           **settings: what else the task has to know, JSON values.
 
         Returns:

@@ -97,7 +97,7 @@ def _measure(num_threads: int) -> Roofline:
         for dtype in ("float32", "int8"):
             path = Path(folder) / f"{dtype}.tflite"
             path.write_bytes(build_layer_file(_LAYER, _CHANNELS, _CHANNELS, dtype))
-            latency = measure_latency(path, num_threads, seconds=0.5)
+            latency = measure_latency(path, num_threads, num_runs=10, seconds=0.5)
             rates[dtype] = _LAYER_MACS / (latency.p10 * 1e-3)
     name = f"{__name__}:copy_bytes_per_second"
     bandwidth = call_in_child(name, num_threads, subject="the memory's bandwidth")
