@@ -23,11 +23,16 @@ def test_ten_thousand_damages_kill_nothing(tmp_path, content):
     assert ends.total() == 10_000
 
 
-BAD = {
-    **{f"cut at {tenth} tenths": tenth for tenth in range(1, 10)},
-    **dict.fromkeys(("png", "zip", "hdf5", "gzip", "elf", "text", "html"), None),
-    **dict.fromkeys(("empty", "mark only", "zeros", "ones"), None),
-}
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, 200, 25))
+def test_what_can_be_read_of_damaged_files_may_be_run(tmp_path, content, first):
+    seeds = range(first, first + 25)
+    flipped = damaged_tflite.flipped
+    ends, _ = damaged_tflite.try_all(content, seeds, tmp_path, flipped, latency=True)
+    assert {"profiled", "refused"} <= set(ends) <= {"profiled", "refused", "not run"}
+    assert ends.total() == 25
+
+
 STARTS = {
     "png": b"\x89PNG\r\n\x1a\n",
     "zip": b"PK\x03\x04",
@@ -41,15 +46,21 @@ STARTS = {
     "zeros": b"\0\0\0\0TFL3" + bytes(1000),
     "ones": b"\xff\xff\xff\xffTFL3" + b"\xff" * 1000,
 }
+TENTHS, SEEDS = range(1, 10), range(5)
+BAD = (*STARTS, *(f"cut {n}" for n in TENTHS), *(f"flipped {n}" for n in SEEDS))
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_twenty_bad_files_are_one_line_each(tmp_path, content, name):
-    assert len(BAD) == 20
+def test_bad_files_are_one_line_each(tmp_path, content, name):
+    kind, _, number = name.partition(" ")
     path = tmp_path / "bad.tflite"
-    tenth = BAD[name]
-    cut = None if tenth is None else content[: len(content) * tenth // 10]
-    path.write_bytes(STARTS[name] if cut is None else cut)
+    if kind == "cut":
+        path.write_bytes(content[: len(content) * int(number) // 10])
+    elif kind == "flipped":
+        # So many bytes that some are of its structure.
+        path.write_bytes(damaged_tflite.flipped(content, int(number), 100))
+    else:
+        path.write_bytes(STARTS[name])
     with pytest.raises(ModelError) as caught:
         profile(path)
     message = str(caught.value)

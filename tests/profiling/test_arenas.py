@@ -1,8 +1,10 @@
 import sys
 
+import numpy as np
 import pytest
 import tf_keras as keras
 
+import tfcompress as tfc
 from tfcompress.errors import ModelError
 from tfcompress.export import export_tflite
 from tfcompress.profiling.arenas import Arena, _covered, measure_arenas
@@ -52,6 +54,23 @@ def test_micro_takes_what_is_planned_within_five_percent(path):
         Arena("TensorFlow Lite Micro", tensor_bytes, persistent_bytes)
         in (measure_arenas(path)[0])
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "alpha"),
+    [("mobilenet_v1", 0.25), ("mobilenet_v2", 0.35), ("shufflenet_v2", 0.5)],
+)
+def test_micro_takes_what_is_planned_for_an_int8_network(tmp_path, name, alpha):
+    shape = (32, 32, 3)
+    keras.utils.set_random_seed(0)
+    model = getattr(tfc.models, name)(shape, 10, alpha=alpha)
+    images = np.random.default_rng(0).random((20, *shape), np.float32)
+    labels = np.arange(20) % 10
+    data = tfc.data.from_arrays((images, labels), (images, labels))
+    path = export_tflite(model, tmp_path / "m.tflite", data, "int8").path
+    tensor_bytes, _ = micro_arena(path)
+    planned = profile_tflite(path).totals.peak_memory_bytes
+    assert abs(planned / tensor_bytes - 1) < 0.05
 
 
 def test_a_damaged_file_is_a_line_a_runtime(tmp_path, path):

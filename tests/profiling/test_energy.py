@@ -1,7 +1,13 @@
-import pytest
+from pathlib import Path
 
+import pytest
+import tiny
+
+from tfcompress.errors import ModelError
+from tfcompress.export import export_tflite
 from tfcompress.profiling.counts import LayerProfile
-from tfcompress.profiling.energy import measured_energy, modelled_energy
+from tfcompress.profiling.energy import measure_energy, modelled_energy
+from tfcompress.profiling.litert import Engine
 
 
 def layer(dtype, macs, flops, num_bytes, weight_bytes=0):
@@ -44,34 +50,55 @@ def counters(folder, *packages):
         (package / "max_energy_range_uj").write_text(f"{limit}\n")
 
 
-def test_measured_energy_is_what_the_counters_gained(tmp_path):
-    counters(tmp_path, ("package-0", 1000, 10**9), ("package-1", 900, 999))
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("energy") / "m.tflite"
+    export_tflite(tiny.model(), path, quantization="float32")
+    return path
+
+
+METERED = Engine("a metered LiteRT", Path(__file__).with_name("metered_worker.py"))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_measured_energy_is_of_the_runs_alone(tmp_path, file, batch_size):
+    # The second reaches its range within the first measured run, of 1000 microjoules:
+    # before are one to try the file and three to warm up.
+    counters(tmp_path, ("package-0", 42, 10**9), ("package-1", 5500, 10_000))
     counters(tmp_path / "intel-rapl:0", ("core", 0, 10**9))  # a part of it
-
-    def run():
-        (tmp_path / "intel-rapl:0" / "energy_uj").write_text("5000")
-        # Over its range of 999, from 900: 99 to the end, 0, and 100 further.
-        (tmp_path / "intel-rapl:1" / "energy_uj").write_text("100")
-        return 20
-
-    energy, reason = measured_energy(run, tmp_path)
-    assert reason == ""
+    energy = measure_energy(
+        file, batch_size=batch_size, seconds=0.2, engine=METERED, folder=tmp_path
+    )
     assert energy.kind == "measured"
-    # 4000 and 200 microjoules for 20 examples.
-    assert energy.millijoules == pytest.approx(4200e-3 / 20)
+    # 3 and 1 mJ a run. Opening the file took 7000 mJ, trying it and warming up 16 mJ.
+    assert energy.millijoules == pytest.approx((3 + 1) / batch_size)
     assert energy.compute_millijoules is energy.memory_millijoules is None
-    assert "package-0, package-1" in energy.source
+    assert energy.source.endswith(" processes: package-0, package-1")
+    assert "idle power" in energy.source
+    num_runs = int(energy.source.split()[2])
+    # All that the first counter has gained.
+    spent = int((tmp_path / "intel-rapl:0" / "energy_uj").read_text()) - 42
+    assert spent == 7_000_000 + (1 + 3 + num_runs) * 3000
+    # Runs of 60 ms and little more, for 200 ms.
+    assert 2 <= num_runs <= 4
 
 
-def test_without_counters_nothing_is_measured_and_it_is_said(tmp_path):
-    assert measured_energy(lambda: 1 / 0, tmp_path)[0] is None
+def test_counters_that_stand_still_measure_nothing(tmp_path, file):
+    counters(tmp_path, ("package-0", 5, 10**9))
+    with pytest.raises(ModelError, match="stand still"):
+        measure_energy(file, seconds=0.01, folder=tmp_path)
+
+
+def test_without_counters_nothing_is_measured_and_it_is_said(tmp_path, file):
+    with pytest.raises(ModelError, match="no powercap counters"):
+        measure_energy(file, folder=tmp_path / "none")
     counters(tmp_path, ("psys", 0, 1))  # the whole machine, not the processor
-    energy, reason = measured_energy(lambda: 1 / 0, tmp_path)
-    assert energy is None and "no powercap counters" in reason
+    with pytest.raises(ModelError, match="no powercap counters"):
+        measure_energy(file, folder=tmp_path)
 
 
-def test_counters_of_others_only_are_said_to_be_unreadable(tmp_path):
+def test_counters_of_others_only_are_said_to_be_unreadable(tmp_path, file):
     counters(tmp_path, ("package-0", 1, 10))
     (tmp_path / "intel-rapl:0" / "energy_uj").write_text("")
-    energy, reason = measured_energy(lambda: 1, tmp_path)
-    assert energy is None and "cannot be read" in reason
+    with pytest.raises(ModelError, match=r"counters cannot be read: .*only root may"):
+        measure_energy(file, folder=tmp_path)

@@ -29,7 +29,7 @@ def files(tmp_path_factory):
 
 
 def test_percentiles_rise_and_say_how_they_were_measured(files):
-    latency = measure_latency(files[0], num_threads=1, num_runs=20)
+    latency = measure_latency(files[0], num_threads=1, num_runs=20, seconds=0)
     assert 0 < latency.p10 <= latency.p50 <= latency.p90
     assert latency.p10 <= latency.mean
     assert (latency.num_runs, latency.num_threads) == (20, 1)
@@ -38,13 +38,21 @@ def test_percentiles_rise_and_say_how_they_were_measured(files):
 
 
 def test_a_batch_is_one_run_of_several_examples(files):
-    latency = measure_latency(files[0], batch_size=3, num_runs=10)
+    latency = measure_latency(files[0], batch_size=3, num_runs=10, seconds=0)
     assert latency.batch_size == 3
     assert latency.examples_per_second == pytest.approx(3000 / latency.p50)
 
 
+def test_a_second_is_filled_with_runs_and_300_are_made_whatever_they_take(files):
+    fast = measure_latency(files[0])
+    # A second of runs, and of what is done between them, such as reading the clock.
+    assert fast.num_runs > 300
+    assert fast.num_runs * fast.mean > 500
+    assert measure_latency(files[0], seconds=0).num_runs == 300
+
+
 def test_time_limit_still_gives_ten_runs(files):
-    assert measure_latency(files[0], seconds=0).num_runs == 10
+    assert measure_latency(files[0], max_seconds=0).num_runs == 10
 
 
 def test_ratio_is_of_the_first_to_the_second(files):
@@ -54,6 +62,13 @@ def test_ratio_is_of_the_first_to_the_second(files):
     assert 1 < found.low <= found.ratio <= found.high
     assert (found.confidence, found.num_pairs) == (0.95, 10)
     assert latency_ratio(small, large, num_pairs=10).ratio < 1 / 4
+
+
+@pytest.mark.slow
+def test_a_file_takes_as_long_as_itself(files):
+    found = latency_ratio(files[1], files[1])
+    # `tests/benchmarks/latency_trust.py` has the tight limits, for a quiet machine.
+    assert found.low <= 1 <= found.high or abs(found.ratio - 1) < 0.1
 
 
 def test_the_interval_covers_the_ratio_as_often_as_it_says():
@@ -105,5 +120,5 @@ def test_no_thread_is_refused(files):
 
 def test_affinity_of_this_process_is_left_alone(files):
     before = os.sched_getaffinity(0)
-    measure_latency(files[0], num_runs=1)
+    measure_latency(files[0], num_runs=1, seconds=0)
     assert os.sched_getaffinity(0) == before

@@ -13,7 +13,8 @@ JOB = {
     "task": "latency",
     "num_threads": 1,
     "num_runs": 12,
-    "seconds": 5,
+    "seconds": 0,
+    "max_seconds": 5,
     "batch_size": 2,
 }
 
@@ -47,6 +48,20 @@ def test_replies_alone_go_to_stdout(path):
 def test_alternating_gives_as_many_blocks_of_each_file(path):
     samples = json.loads(work(task="alternate", paths=[path] * 3).stdout)
     assert [len(times) for times in samples] == [12, 12, 12]
+
+
+def test_energy_is_counted_over_runs_of_about_the_seconds_asked_for(tmp_path, path):
+    counters = [tmp_path / name for name in "ab"]
+    for place, counter in enumerate(counters):
+        counter.write_text(f"{place + 5}\n")
+    job = {"task": "energy", "paths": [path], "counters": list(map(str, counters))}
+    replies = [json.loads(work(**job, seconds=each).stdout) for each in (0, 0.2)]
+    for reply in replies:
+        assert reply["before"] == reply["after"] == [5, 6]
+        assert reply["batch_size"] == 2
+    # A run of this file takes a few microseconds, and far less than a millisecond.
+    assert replies[0]["num_runs"] == 1
+    assert replies[1]["num_runs"] > 200
 
 
 def test_error_is_one_marked_line_and_its_own_exit_code(tmp_path):

@@ -22,7 +22,10 @@ def test_counts_stay_and_what_a_run_tells_is_added(tmp_path):
     assert found.runtime_ops and found.arenas
     # Where there are no counters, that is said, and nothing stands in for them.
     is_told = any("energy is modelled only" in note for note in found.notes)
-    assert is_told == (found.totals.measured_energy is None)
+    measured = found.totals.measured_energy
+    assert is_told == (measured is None)
+    assert measured is None or measured.kind == "measured"
+    assert found.totals.modelled_energy == counted.totals.modelled_energy
 
 
 def converted(function, *specs):

@@ -47,6 +47,15 @@ def test_placement_by_size_can_take_more_than_is_alive_at_once():
     assert plan.peak_bytes == 64 + 48 + 32
 
 
+def test_of_equal_sizes_the_last_is_placed_first():
+    plan = plan_memory(*chain(32, 16, 32, 32))
+    assert plan.live_bytes == (32 + 16, 16 + 32, 32 + 32)
+    # The last begins at 0, the one before it at 32; the first, gone by then, at 0. The
+    # second lives with it and with the third, and goes behind both. From the first on,
+    # it would have found room at 32, and the peak would be 64.
+    assert plan.peak_bytes == 32 + 32 + 16
+
+
 def test_outputs_live_to_the_end_and_states_all_the_time():
     a, b, c, state = Buffer("a", 16), Buffer("b", 32), Buffer("c", 64), Buffer("s", 128)
     steps = [Step("x", [a], [b]), Step("y", [a], [c])]

@@ -5,10 +5,13 @@ The two are told apart by `kind`, and never added or compared to each other here
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from tfcompress.errors import ModelError
+from tfcompress.profiling.litert import LITERT, Engine
 
 if TYPE_CHECKING:
     from tfcompress.profiling.counts import LayerProfile
@@ -26,6 +29,10 @@ _SRAM_BYTES = 1 << 20
 _SOURCE = (
     "45 nm, Horowitz ISSCC 2014: MAC {macs}; memory {memory} pJ a byte ({place}), each "
     "tensor read and written once"
+)
+_COUNTERS = (
+    "Linux powercap, {num_runs} runs, whole processor with its idle power and other "
+    "processes: {names}"
 )
 
 
@@ -87,48 +94,84 @@ def modelled_energy(layers: Iterable[LayerProfile], peak_memory_bytes: int) -> E
     )
 
 
-def measured_energy(
-    run: Callable[[], int], folder: Path = _POWERCAP
-) -> tuple[Energy | None, str]:
-    """Returns the energy of one example by Linux's powercap counters (RAPL).
+def measure_energy(
+    path: str | Path,
+    num_threads: int = 1,
+    *,
+    batch_size: int = 1,
+    seconds: float = 2.0,
+    engine: Engine = LITERT,
+    folder: Path = _POWERCAP,
+) -> Energy:
+    """Measures a .tflite file by Linux's powercap counters (RAPL), in its own process.
 
-    They count whole processor packages: idle power and other processes are in it.
+    They are read right before and right after the runs, so that neither the start of
+    the process nor warming up is in it. They count whole processor packages: idle power
+    and what other processes take meanwhile are in it. Neither is subtracted, for what
+    a processor would have taken without the runs is not known.
 
     Args:
-      run: does the work, all of which counts, such as the start of a process; returns
-        the number of examples.
+      path: the file.
+      num_threads: the engine's, and the number of cores the process is held to.
+      batch_size: examples in a run.
+      seconds: that the runs take, about; one run, if that takes longer. No counter may
+        pass its range twice in that time, which takes minutes.
+      engine: what runs it.
       folder: where the counters are.
 
-    Returns:
-      The energy, and why there is none, which is empty where there is one.
+    Raises:
+      ModelError: there are no counters, they cannot be read or stand still, or the file
+        cannot be run.
     """
-    try:
-        # Intel and AMD alike; the same package may be shown a second time by MMIO.
-        packages = [
-            package
-            for package in sorted(folder.glob("intel-rapl:*"))
-            if (package / "name").read_text().startswith("package")
-        ]
-        if not packages:
-            return None, f"no powercap counters in {folder}"
-        before = [_microjoules(package) for package in packages]
-        num_examples = run()
-        after = [_microjoules(package) for package in packages]
-        ranges = [_microjoules(p, "max_energy_range_uj") for p in packages]
-        names = [(package / "name").read_text().strip() for package in packages]
-    except (OSError, ValueError) as error:
-        return None, f"the powercap counters cannot be read: {error}"
+    packages = _packages(folder)
+    reply = engine.measure(
+        "energy",
+        [path],
+        num_threads=num_threads,
+        batch_size=batch_size,
+        seconds=seconds,
+        counters=[str(package.counter) for package in packages],
+    )
     # A counter that reaches its range begins at 0 again.
     spent = sum(
-        (end - start) % (limit + 1)
-        for start, end, limit in zip(before, after, ranges, strict=True)
+        (after - before) % (package.max_microjoules + 1)
+        for package, before, after in zip(
+            packages, reply["before"], reply["after"], strict=True
+        )
     )
-    source = (
-        f"Linux powercap, whole processor: {', '.join(names)}; start of the process "
-        "included"
-    )
-    return Energy("measured", spent * 1e-3 / num_examples, source), ""
+    if not spent:
+        # As in many a virtual machine.
+        raise ModelError(f"the powercap counters in {folder} stand still")
+    num_runs = reply["num_runs"]
+    names = ", ".join(package.name for package in packages)
+    source = _COUNTERS.format(names=names, num_runs=num_runs)
+    return Energy("measured", spent * 1e-3 / (num_runs * reply["batch_size"]), source)
 
 
-def _microjoules(package: Path, name: str = "energy_uj") -> int:
-    return int((package / name).read_text())
+class _Package(NamedTuple):
+    """A processor package that counts its energy."""
+
+    name: str
+    counter: Path
+    max_microjoules: int
+
+
+def _packages(folder: Path) -> list[_Package]:
+    packages = []
+    try:
+        # Intel and AMD alike; the same package may be shown a second time by MMIO.
+        for zone in sorted(folder.glob("intel-rapl:*")):
+            name = (zone / "name").read_text().strip()
+            if not name.startswith("package"):
+                continue
+            limit = int((zone / "max_energy_range_uj").read_text())
+            packages.append(_Package(name, zone / "energy_uj", limit))
+            # Before the file is run for nothing: often only root may read it.
+            int((zone / "energy_uj").read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"the powercap counters cannot be read: {error}; often only root may"
+        ) from error
+    if not packages:
+        raise ModelError(f"no powercap counters in {folder}")
+    return packages

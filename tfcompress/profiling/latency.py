@@ -80,17 +80,22 @@ def measure_latency(
     *,
     batch_size: int = 1,
     num_runs: int = 300,
-    seconds: float = 3.0,
+    seconds: float = 1.0,
+    max_seconds: float = 10.0,
     engine: Engine = LITERT,
 ) -> Latency:
     """Times a .tflite file on random values, in a pinned process of its own.
+
+    Each run is timed: 300, and as many more as a second has room for. Of a slow file
+    they are what ten seconds have room for, and never below ten.
 
     Args:
       path: the file.
       num_threads: the engine's, and the number of cores the process is held to.
       batch_size: examples in a run.
-      num_runs: measured runs, at most.
-      seconds: after which no more are begun, once there are ten.
+      num_runs: measured runs, at least.
+      seconds: that they take, at least.
+      max_seconds: after which no more are begun, once there are ten.
       engine: what runs it.
 
     Raises:
@@ -99,13 +104,14 @@ def measure_latency(
     Example:
       >>> measure_latency("model.tflite").p10
     """
-    reply = engine.sample_times(
+    reply = engine.measure(
         "latency",
         [path],
         num_threads=num_threads,
         batch_size=batch_size,
         num_runs=num_runs,
         seconds=seconds,
+        max_seconds=max_seconds,
     )
     milliseconds = np.array(reply["samples"]) / 1e6
     p10, p50, p90 = (float(x) for x in np.percentile(milliseconds, (10, 50, 90)))
@@ -153,12 +159,12 @@ def latency_ratio(
       The Annals of Statistics, 1989 (the moving-block bootstrap).
     """
     times = np.array(
-        LITERT.sample_times(
+        LITERT.measure(
             "alternate",
             [path_a, path_b],
             num_threads=num_threads,
             num_runs=num_pairs,
-            seconds=seconds,
+            max_seconds=seconds,
         )
     )
     time_a, time_b = np.percentile(times, 10, axis=1)
@@ -204,11 +210,11 @@ def measure_together(
     Raises:
       ModelError: a file cannot be run.
     """
-    samples = LITERT.sample_times(
+    samples = LITERT.measure(
         "alternate",
         paths,
         num_threads=num_threads,
         num_runs=num_blocks,
-        seconds=seconds,
+        max_seconds=seconds,
     )
     return [float(np.percentile(times, 10)) / 1e6 for times in samples]

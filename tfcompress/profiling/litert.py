@@ -39,25 +39,25 @@ class Engine:
     worker: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def sample_times(
+    def measure(
         self,
         task: str,
         paths: Iterable[str | Path],
         *,
         num_threads: int,
-        num_runs: int,
-        seconds: float,
         batch_size: int = 1,
+        num_runs: int = 1,
+        **settings: Any,
     ) -> Any:
-        """Returns nanoseconds a run, measured in a child process on cores of its own.
+        """Returns what a child process measures that is held to cores of its own.
 
         Args:
-          task: `latency` of one file, or `alternate`: blocks of several.
+          task: `latency` or `energy` of one file, or `alternate`: blocks of several.
           paths: the files.
           num_threads: the engine's, and the number of cores the child is held to.
-          num_runs: runs, or blocks of each file, at most.
-          seconds: after which no more are begun, once there are ten.
-          batch_size: examples in a run, for `latency`.
+          batch_size: examples in a run; `alternate` takes the files' own.
+          num_runs: of `latency`, at least; of `alternate` blocks a file, at most.
+          **settings: what else the task has to know, JSON values.
 
         Returns:
           What the task of `litert_worker.py` replies.
@@ -74,9 +74,9 @@ class Engine:
             "task": task,
             "paths": [str(path) for path in paths],
             "num_threads": num_threads,
-            "num_runs": num_runs,
-            "seconds": seconds,
             "batch_size": batch_size,
+            "num_runs": num_runs,
+            **settings,
         }
         with tempfile.TemporaryFile() as errors, self._start(job, errors) as worker:
             try:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -208,12 +209,13 @@ def latency(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
     (path,) = job["paths"]
     model = kind(path, job["batch_size"], job)
     _, num_warm_up_runs = _warm_up(model.invoke, WARM_UP_NS)
-    end = time.perf_counter_ns() + job["seconds"] * 1e9
     samples: list[float] = []
-    while len(samples) < job["num_runs"] and (
-        len(samples) < MIN_RUNS or time.perf_counter_ns() < end
+    elapsed, start = 0.0, time.perf_counter()
+    while (len(samples) < job["num_runs"] or elapsed < job["seconds"]) and (
+        len(samples) < MIN_RUNS or elapsed < job["max_seconds"]
     ):
         samples.append(time_runs(model.invoke, 1))
+        elapsed = time.perf_counter() - start
     reply = {
         "samples": samples,
         "batch_size": model.batch_size,
@@ -223,14 +225,27 @@ def latency(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
     replies.write(json.dumps(reply).encode())
 
 
+def energy(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
+    """Replies with counters right before and right after runs of one file."""
+    pin(job["num_threads"])
+    (path,) = job["paths"]
+    model = kind(path, job["batch_size"], job)
+    fastest, _ = _warm_up(model.invoke, WARM_UP_NS)
+    num_runs = 1 + int(job["seconds"] * 1e9 / fastest)
+    before = [int(Path(name).read_text()) for name in job["counters"]]
+    time_runs(model.invoke, num_runs)
+    after = [int(Path(name).read_text()) for name in job["counters"]]
+    reply = {"before": before, "after": after, "num_runs": num_runs}
+    replies.write(json.dumps({**reply, "batch_size": model.batch_size}).encode())
+
+
 def alternate(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
     """Replies with the nanoseconds a run of alternating short blocks of each file."""
     pin(job["num_threads"])
     invokes = [kind(path, 1, job).invoke for path in job["paths"]]
-    warm_up = 2 * WARM_UP_NS // len(invokes)
-    fastest = [_warm_up(invoke, warm_up)[0] for invoke in invokes]
+    fastest = [_warm_up(each, 2 * WARM_UP_NS // len(invokes))[0] for each in invokes]
     num_runs = [max(1, int(BLOCK_NS / each)) for each in fastest]
-    end = time.perf_counter_ns() + job["seconds"] * 1e9
+    end = time.perf_counter_ns() + job["max_seconds"] * 1e9
     shuffle = random.Random(0).shuffle
     samples: list[list[float]] = [[] for _ in invokes]
     order = list(range(len(invokes)))
@@ -270,15 +285,13 @@ def main(kind: Kind = LiteRTModel) -> int:
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     job = json.loads(sys.argv[1])
-    tasks = {"latency": latency, "alternate": alternate, "predict": predict}
+    tasks = {task.__name__: task for task in (latency, energy, alternate, predict)}
     try:
         tasks[job["task"]](job, replies, kind)
         replies.close()
     except (Exception, KeyboardInterrupt) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        print(
-            f"\nerror: {lines[0] if lines else type(error).__name__}", file=sys.stderr
-        )
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        print(f"\nerror: {said}", file=sys.stderr)
         return ERROR_EXIT
     return 0
 

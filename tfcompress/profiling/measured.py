@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tfcompress.errors import ModelError
 from tfcompress.profiling.arenas import measure_arenas
-from tfcompress.profiling.energy import measured_energy
+from tfcompress.profiling.energy import Energy, measure_energy
 from tfcompress.profiling.latency import measure_latency
 from tfcompress.profiling.profile import Profile
 from tfcompress.profiling.runtime_ops import RuntimeOp, measure_runtime_ops
@@ -24,23 +24,16 @@ def with_measurements(profile: Profile, num_threads: int, batch_size: int) -> Pr
       The profile with a note instead, if LiteRT cannot run the file.
     """
     path, notes = profile.source, list(profile.notes)
-    latency = None
-
-    def run() -> int:
-        nonlocal latency
-        latency = measure_latency(path, num_threads, batch_size=batch_size)
-        return (latency.num_runs + latency.num_warm_up_runs) * latency.batch_size
-
     try:
-        energy, reason = measured_energy(run)
-        if latency is None:
-            run()
+        latency = measure_latency(path, num_threads, batch_size=batch_size)
     except ModelError as error:
         notes.append(f"it was not run: {error}")
         return replace(profile, notes=tuple(notes))
-    assert latency is not None
-    if energy is None:
-        notes.append(f"energy is modelled only: {reason}")
+    energy: Energy | None = None
+    try:
+        energy = measure_energy(path, num_threads, batch_size=batch_size)
+    except ModelError as error:
+        notes.append(f"energy is modelled only: {error}")
     runtime_ops: tuple[RuntimeOp, ...] = ()
     try:
         runtime_ops = measure_runtime_ops(path, num_threads)

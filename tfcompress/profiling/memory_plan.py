@@ -130,12 +130,19 @@ def _lives(
     return list(lives.values())
 
 
-def _greedy_by_size(lives: Iterable[_Life]) -> int:
-    """Returns the bytes of a block in which no two that live together overlap."""
+def _greedy_by_size(lives: Sequence[_Life]) -> int:
+    """Returns the bytes of a block in which no two that live together overlap.
+
+    Args:
+      lives: in order of creation.
+    """
+    sizes = [-(-life.num_bytes // _ALIGNMENT) * _ALIGNMENT for life in lives]
     placed: list[tuple[int, int, _Life]] = []  # offset, end, life; by offset
     highest = 0
-    for life in sorted(lives, key=lambda life: -life.num_bytes):
-        size = -(-life.num_bytes // _ALIGNMENT) * _ALIGNMENT
+    # The largest first, of equal ones the last: that is Micro's order, and it matters.
+    # ShuffleNetV2's peak would be 10 % short.
+    for place in sorted(range(len(lives)), key=lambda place: (-sizes[place], -place)):
+        size, life = sizes[place], lives[place]
         offset = 0
         for start, end, other in placed:
             if other.first > life.last or other.last < life.first:

@@ -8,8 +8,10 @@ References:
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -25,7 +27,8 @@ from tfcompress.profiling.layer_file import LayerShape, build_layer_file
 # A convolution that every kernel of the runtime computes at its best.
 _LAYER, _CHANNELS = LayerShape("CONV_2D", (28, 28)), 512
 _LAYER_MACS = 28 * 28 * _CHANNELS * _CHANNELS
-_ARRAY_BYTES = 64 << 20  # beyond the caches of one core
+# Beyond the caches: one thread may have those that all cores share to itself.
+_LEAST_BYTES, _BYTES_A_THREAD = 64 << 20, 16 << 20
 _NUM_COPIES = 10
 
 
@@ -46,9 +49,9 @@ class Roofline:
     """What this machine can do at its best, as it was measured.
 
     Args:
-      bytes_per_second: read and written, between memory and one thread.
+      bytes_per_second: read and written, between memory and all threads together.
       macs_per_second: of LiteRT on one large convolution, by type.
-      num_threads: LiteRT's.
+      num_threads: of the copies and LiteRT's.
     """
 
     bytes_per_second: float
@@ -60,7 +63,7 @@ class Roofline:
         """Measures this machine, which takes about two seconds; once a process.
 
         Args:
-          num_threads: LiteRT's.
+          num_threads: of copies and of LiteRT, held to as many cores.
 
         Raises:
           ModelError: LiteRT cannot be run.
@@ -94,20 +97,36 @@ def _measure(num_threads: int) -> Roofline:
         for dtype in ("float32", "int8"):
             path = Path(folder) / f"{dtype}.tflite"
             path.write_bytes(build_layer_file(_LAYER, _CHANNELS, _CHANNELS, dtype))
-            latency = measure_latency(path, num_threads, seconds=0.5)
+            latency = measure_latency(path, num_threads, num_runs=10, seconds=0.5)
             rates[dtype] = _LAYER_MACS / (latency.p10 * 1e-3)
     name = f"{__name__}:copy_bytes_per_second"
-    bandwidth = call_in_child(name, subject="the memory's bandwidth")
+    bandwidth = call_in_child(name, num_threads, subject="the memory's bandwidth")
     return Roofline(bandwidth, rates, num_threads)
 
 
-def copy_bytes_per_second() -> float:
-    """Returns the bytes that one thread reads and writes a second, copying."""
-    source = np.ones(_ARRAY_BYTES, np.uint8)
-    target = np.zeros_like(source)
-    times = []
-    for _ in range(_NUM_COPIES):
+def copy_bytes_per_second(num_threads: int) -> float:
+    """Returns the bytes that threads together read and write a second, copying.
+
+    Called in a child process, which is held to as many cores.
+    """
+    from tfcompress.profiling.litert_worker import pin
+
+    pin(num_threads)
+    size = max(_LEAST_BYTES // num_threads, _BYTES_A_THREAD)
+    # NumPy lets go of Python's lock while it copies.
+    sources = [np.ones(size, np.uint8) for _ in range(num_threads)]
+    targets = [np.zeros(size, np.uint8) for _ in range(num_threads)]
+    together = threading.Barrier(num_threads)
+
+    def copy(thread: int) -> tuple[float, float]:
+        together.wait()
         start = time.perf_counter()
-        np.copyto(target, source)
-        times.append(time.perf_counter() - start)
-    return 2 * _ARRAY_BYTES / min(times)
+        np.copyto(targets[thread], sources[thread])
+        return start, time.perf_counter()
+
+    times = []
+    with ThreadPoolExecutor(num_threads) as pool:
+        for _ in range(_NUM_COPIES):
+            starts, ends = zip(*pool.map(copy, range(num_threads)), strict=True)
+            times.append(max(ends) - min(starts))
+    return 2 * size * num_threads / min(times)
