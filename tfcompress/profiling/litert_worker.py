@@ -276,9 +276,8 @@ def main(kind: Kind = LiteRTModel) -> int:
         replies.close()
     except (Exception, KeyboardInterrupt) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        print(
-            f"\nerror: {lines[0] if lines else type(error).__name__}", file=sys.stderr
-        )
+        for line in lines or [type(error).__name__]:
+            print(f"\nerror: {line}", file=sys.stderr)
         return ERROR_EXIT
     return 0
 
