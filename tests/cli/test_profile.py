@@ -1,7 +1,10 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 
+import keras as keras_3
 import pytest
 import tensorflow as tf
 import tf_keras as keras
@@ -39,6 +42,24 @@ def test_json_of_one_model_is_one_object_and_nothing_else(capfd, files, position
     assert document["totals"]["macs"] == MACS
     assert sum(layer["macs"] for layer in document["layers"]) == MACS
     assert document["totals"]["latency_ms"] is None
+
+
+def test_a_keras_3_file_is_one_json_document_and_nothing_else(tmp_path):
+    image = keras_3.Input((6, 6, 2), name="image")
+    x = keras_3.layers.Conv2D(4, 3, name="conv")(image)
+    x = keras_3.layers.GlobalAveragePooling2D(name="pool")(x)
+    logits = keras_3.layers.Dense(3, name="logits")(keras_3.ops.relu(x))
+    path = tmp_path / "m.keras"
+    keras_3.Model(image, logits).save(path)
+    command = [sys.executable, "-m", "tfcompress", "profile", str(path)]
+    done = subprocess.run(
+        [*command, "--format=json"], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    totals = json.loads(done.stdout)["totals"]
+    # 3x3 kernels from 2 to 4 channels at 4x4 places, and 4 values to 3.
+    assert totals["params"] == 9 * 2 * 4 + 4 + 4 * 3 + 3
+    assert totals["macs"] == 16 * 9 * 2 * 4 + 4 * 3
 
 
 def test_json_of_two_models_is_a_list_in_their_order(capfd, files):
