@@ -7,8 +7,26 @@ from ai_edge_litert import schema_py_generated as schema
 INT8 = schema.TensorType.INT8
 
 
-def relu_file(shape=(1, 2, 3, 1), dtype=INT8, scale=0.5, zero_point=-3, num_inputs=1):
-    """Returns a file of one operator, RELU: what is below the zero point becomes it."""
+def relu_file(
+    shape=(1, 2, 3, 1),
+    dtype=INT8,
+    scale=0.5,
+    zero_point=-3,
+    num_inputs=1,
+    code=schema.BuiltinOperator.RELU,
+    custom=None,
+):
+    """Returns a file of one operator, RELU: what is below the zero point becomes it.
+
+    Args:
+      shape: of input and output.
+      dtype: likewise.
+      scale: likewise.
+      zero_point: likewise.
+      num_inputs: times that the file names its input.
+      code: another operator than RELU.
+      custom: name of an operator that is none of the schema's, as bytes.
+    """
 
     def tensor(name):
         quantization = None
@@ -30,10 +48,14 @@ def relu_file(shape=(1, 2, 3, 1), dtype=INT8, scale=0.5, zero_point=-3, num_inpu
             )
         ],
     )
-    code = schema.BuiltinOperator.RELU
+    if custom:
+        code = schema.BuiltinOperator.CUSTOM
+    opcode = schema.OperatorCodeT(
+        min(code, 127), builtinCode=code, version=2, customCode=custom
+    )
     model = schema.ModelT(
         version=3,
-        operatorCodes=[schema.OperatorCodeT(code, builtinCode=code, version=2)],
+        operatorCodes=[opcode],
         subgraphs=[graph],
         buffers=[schema.BufferT()],
     )

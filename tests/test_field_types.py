@@ -2,10 +2,18 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 from tfcompress.errors import InvalidArgumentError, RecipeError
-from tfcompress.field_types import accepts, check_types, describe, refusal
+from tfcompress.field_types import (
+    accepts,
+    check_seed,
+    check_types,
+    describe,
+    describe_value,
+    refusal,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,3 +136,20 @@ def test_types_in_words():
     assert describe(Mapping[str, Any]) == "a mapping of a text to a value"
     assert describe(Part | int) == "a Part or a whole number"
     assert accepts(Any, object())
+
+
+def test_values_in_words():
+    values = (3, "a", None, int, float("nan"))
+    words = ["an int", "a str", "None", "the class int itself", "nan"]
+    assert list(map(describe_value, values)) == words
+
+
+@pytest.mark.parametrize("seed", ["a", None, 1.5, -1, True])
+def test_a_seed_that_makes_no_generator_is_refused(seed):
+    with pytest.raises(InvalidArgumentError, match=f"seed={seed!r} must be a whole"):
+        check_seed(seed)
+
+
+def test_seeds_of_numpy_are_seeds():
+    check_seed(0)
+    check_seed(np.int64(3))

@@ -247,7 +247,7 @@ def test_initial_weights_that_are_neither_file_nor_teacher_are_refused():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "no recipe file"),
+        (None, r"recipe\.py does not exist; expected a Python file"),
         ("x = 1", "defines no RECIPE"),
         ("RECIPE = 3", "defines no RECIPE"),
         ("import not_there", "ModuleNotFoundError: No module named 'not_there'"),

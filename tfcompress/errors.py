@@ -6,13 +6,27 @@ no traceback, and exits with `exit_code`.
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 
 class TfcompressError(Exception):
     """Base of all errors that tfcompress raises on purpose."""
 
     exit_code = 1
+    _file: ClassVar[str] = "a file"
+
+    @classmethod
+    def not_a_file(cls, path: str | Path) -> Self:
+        """Returns the error for a path at which there is no file such as is expected.
+
+        Args:
+          path: as the user gave it.
+        """
+        # The path of an empty text would be the current folder.
+        is_folder = bool(str(path)) and Path(path).is_dir()
+        what = "is a folder" if is_folder else "does not exist"
+        return cls(f"{str(path) or repr('')} {what}; expected {cls._file}")
 
     def __str__(self) -> str:
         """Returns the message in one line that a terminal shows and does not obey.
@@ -36,20 +50,13 @@ class DataError(TfcompressError, ValueError):
 class ModelError(TfcompressError, ValueError):
     """A model or model file cannot be read, is not trusted, or does not fit."""
 
-
-class ModelNotFoundError(ModelError):
-    """There is no model at a path.
-
-    Args:
-      path: as the user gave it.
-    """
-
-    def __init__(self, path: object):
-        super().__init__(f"{path} does not exist; expected a model file.")
+    _file = "a model file: check the path"
 
 
 class RecipeError(TfcompressError, ValueError):
     """A recipe is missing, malformed, or asks for an impossible order."""
+
+    _file = "a Python file that defines RECIPE, such as recipes/quickstart.py"
 
 
 class TrainingError(TfcompressError, RuntimeError):

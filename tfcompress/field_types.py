@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import reprlib
 import types
 import typing
@@ -132,6 +133,15 @@ def _is_sequence(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | tuple)
 
 
+def check_seed(seed: Any) -> None:
+    """Raises InvalidArgumentError unless a generator can be made of a seed."""
+    is_whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if not is_whole or seed < 0:
+        raise InvalidArgumentError(
+            f"seed={reprlib.repr(seed)} must be a whole number, 0 or more, such as 0"
+        )
+
+
 def describe(kind: Any) -> str:
     """Returns what a type asks for, in words."""
     words = list(map(_describe_one, alternatives(kind)))
@@ -161,10 +171,11 @@ def _expected(kind: Any, wrong: Any, default: Any) -> str:
     is_plain = isinstance(good, float | int | str | tuple) and good is not True
     tells = is_plain and good and accepts(kind, good)
     example = f", such as {good!r}" if tells else ""
-    return f"{describe(kind)}{example}, not {_name(wrong)}"
+    return f"{describe(kind)}{example}, not {describe_value(wrong)}"
 
 
-def _name(value: Any) -> str:
+def describe_value(value: Any) -> str:
+    """Returns what a value is, in words, such as `an int`."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return repr(value)
     if isinstance(value, type):

@@ -235,10 +235,7 @@ def load_recipe(path: str | Path) -> Recipe:
     """
     path = Path(path)
     if not path.is_file():
-        raise RecipeError(
-            f"there is no recipe file {str(path)!r}; give the path of a Python file "
-            "that defines RECIPE, such as recipes/quickstart.py"
-        )
+        raise RecipeError.not_a_file(path)
     module_name = "tfcompress_recipe_" + re.sub(r"\W", "_", path.stem)
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:

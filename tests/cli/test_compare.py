@@ -3,10 +3,12 @@ import io
 import json
 
 import pytest
+import tf_keras as keras
 import tiny
 from run_folder import make_run
 from small_file import relu_file
 
+import tfcompress as tfc
 from tfcompress.cli.main import main
 from tfcompress.loading import save_model
 
@@ -73,6 +75,31 @@ def test_keras_files_are_scored_where_there_is_data(capfd, tmp_path):
     assert row["kind"] == "keras"
     assert row["params"] == tiny.model().count_params()
     assert 0 <= row["top1"] <= 1
+
+
+@pytest.fixture
+def registry():
+    """The classes that this process trusts are afterwards as they were."""
+    registered = keras.utils.get_custom_objects()
+    before = dict(registered)
+    yield
+    registered.clear()
+    registered.update(before)
+
+
+@pytest.mark.usefixtures("registry")
+def test_an_unsafe_file_is_scored_where_that_is_allowed(capfd, tmp_path):
+    model, path = tiny.model(), str(tmp_path / "m.keras")
+    twice = keras.layers.Lambda(lambda x: 2.0 * x, name="twice")
+    keras.Model(model.input, twice(model.output)).save(path)
+    words = ["compare", path, f"--data=npz:{tiny.npz(tmp_path)}", "--format=json"]
+    assert main(words) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "layer twice uses Lambda" in line and "--allow_unsafe" in line
+    assert main([*words, "--allow_unsafe"]) == 0
+    (row,) = json.loads(capfd.readouterr().out)["rows"]
+    # Twice the logits: the same classes.
+    assert row["top1"] == tfc.evaluate(model, tiny.data()).top1
 
 
 def test_files_are_timed_together(capfd, tmp_path):

@@ -42,5 +42,5 @@ def test_wrong_usage_is_told(capsys):
 def test_a_missing_file_is_told_at_once(capsys):
     assert main(["doctor", "no_such.keras"]) == 1
     assert capsys.readouterr().err == (
-        "error: no_such.keras does not exist; expected a model file.\n"
+        "error: no_such.keras does not exist; expected a model file: check the path\n"
     )

@@ -4,6 +4,8 @@ import json
 
 import pytest
 import tiny
+from run_folder import make_run
+from small_file import relu_file
 
 import tfcompress as tfc
 from tfcompress.cli.main import main
@@ -52,3 +54,17 @@ def test_wrong_usage_is_one_line(capfd, words):
     assert "expected one MODEL.tflite, not 0" in capfd.readouterr().err
     assert main(["engines", words[1], "--engines=tvm"]) == 1
     assert "expected different names of litert" in capfd.readouterr().err
+
+
+def test_the_folder_of_a_run_and_an_operator_that_litert_lacks_are_told(
+    capfd, tmp_path
+):
+    run, file = make_run(tmp_path / "run"), tmp_path / "m.tflite"
+    assert main(["engines", str(run)]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"{run} is the folder of a run; expected a model" in line
+    file.write_bytes(relu_file(custom=b"MyOp"))
+    assert main(["engines", str(file), "--engines=litert"]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"error: LiteRT cannot run {file}: ")
+    assert "replace the layer that MyOp comes from" in line

@@ -64,7 +64,7 @@ def test_an_error_shows_a_traceback_only_when_asked(capsys):
     assert main(["run", "no_such_recipe.py"]) == 1
     _, err = lines_of(capsys)
     assert len(err) == 1
-    assert err[0].startswith("error: there is no recipe file no_such_recipe.py; give")
+    assert err[0].startswith("error: no_such_recipe.py does not exist; expected a Pyth")
     assert main(["run", "no_such_recipe.py", "--debug"]) == 1
     _, err = lines_of(capsys)
     assert err[0].startswith("Traceback")

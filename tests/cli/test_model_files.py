@@ -1,6 +1,7 @@
 import pytest
 import tiny
 from absl import flags
+from run_folder import make_run
 
 from tfcompress.cli.model_files import MODEL_FLAGS, call_on_model, define_model_flags
 from tfcompress.errors import ModelError
@@ -37,3 +38,12 @@ def test_a_model_that_needs_more_than_the_flag_allows_is_refused(values, tmp_pat
 def test_a_missing_file_starts_no_child(values):
     with pytest.raises(ModelError, match=r"a\.keras does not exist"):
         call_on_model("no_such_job", "a.keras", parsed(values))
+    with pytest.raises(ModelError, match=r"^'' does not exist"):
+        call_on_model("no_such_job", "", parsed(values))
+
+
+def test_the_folder_of_a_run_is_no_model_and_starts_no_child(values, tmp_path):
+    run = make_run(tmp_path / "run")
+    expected = r"run is the folder of a run; .* model\.tflite or .* tfcompress compare$"
+    with pytest.raises(ModelError, match=expected):
+        call_on_model("no_such_job", str(run), parsed(values))

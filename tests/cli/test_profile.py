@@ -1,7 +1,10 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 
+import keras as keras_3
 import pytest
 import tensorflow as tf
 import tf_keras as keras
@@ -41,6 +44,24 @@ def test_json_of_one_model_is_one_object_and_nothing_else(capfd, files, position
     assert document["totals"]["latency_ms"] is None
 
 
+def test_a_keras_3_file_is_one_json_document_and_nothing_else(tmp_path):
+    image = keras_3.Input((6, 6, 2), name="image")
+    x = keras_3.layers.Conv2D(4, 3, name="conv")(image)
+    x = keras_3.layers.GlobalAveragePooling2D(name="pool")(x)
+    logits = keras_3.layers.Dense(3, name="logits")(keras_3.ops.relu(x))
+    path = tmp_path / "m.keras"
+    keras_3.Model(image, logits).save(path)
+    command = [sys.executable, "-m", "tfcompress", "profile", str(path)]
+    done = subprocess.run(
+        [*command, "--format=json"], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    totals = json.loads(done.stdout)["totals"]
+    # 3x3 kernels from 2 to 4 channels at 4x4 places, and 4 values to 3.
+    assert totals["params"] == 9 * 2 * 4 + 4 + 4 * 3 + 3
+    assert totals["macs"] == 16 * 9 * 2 * 4 + 4 * 3
+
+
 def test_json_of_two_models_is_a_list_in_their_order(capfd, files):
     assert main(["profile", *files[1:], "--format=json", "--nolatency"]) == 0
     documents = json.loads(capfd.readouterr().out)
@@ -62,6 +83,17 @@ def test_the_table_shows_a_name_as_it_is(capfd, files):
     assert captured.err == ""
 
 
+def test_a_keras_model_that_is_asked_for_in_batches_is_said_not_to_be_timed(
+    capfd, files
+):
+    words = ["profile", files[0], "--format=json"]
+    assert main([*words, "--batch_size=4"]) == 0
+    (note,) = json.loads(capfd.readouterr().out)["notes"]
+    assert note.startswith("it was not timed: num_threads and batch_size are of runs")
+    assert main([*words, "--batch_size=4", "--nolatency"]) == 0
+    assert json.loads(capfd.readouterr().out)["notes"] == []
+
+
 def test_a_timed_file_says_with_how_many_threads(capfd, files):
     words = ["profile", files[1], "--format=json", "--num_threads=2"]
     assert main(words) == 0
@@ -75,6 +107,8 @@ def test_a_timed_file_says_with_how_many_threads(capfd, files):
     [
         ("damaged.tflite", b"\x1c\0\0\0TFL3" + bytes(100)),
         ("short.tflite", b"\x08\0\0\0TFL3"),
+        ("empty.tflite", b""),
+        ("picture.tflite", b"\x89PNG\r\n\x1a\n0000"),
     ],
 )
 def test_a_file_that_is_no_model_is_told(capfd, tmp_path, name, content):
@@ -121,13 +155,27 @@ def test_the_picture_of_memory_is_written(capfd, tmp_path, files):
     assert "draws one MODEL" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("a.txt", "is no PNG file; expected"), ("none/a.png", "there is no folder")],
+)
+def test_a_name_for_no_picture_is_told_before_the_model_is_read(
+    capfd, tmp_path, name, told
+):
+    target = tmp_path / name
+    assert main(["profile", "no_such.keras", f"--memory_plot={target}"]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"--memory_plot={target}" in line and told in line
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_measured_can_be_chosen(capfd, files):
     words = ["profile", files[1], "--format=json", "--batch_size=2", "--roofline"]
     assert main(words) == 0
     document = json.loads(capfd.readouterr().out)
     assert document["totals"]["latency_ms"]["batch_size"] == 2
     assert document["roofline"]["bytes_per_second"] > 0
-    # LiteRT's C interface makes no buffers for a batch that is open in the signature.
-    is_told = any("times by operator" in note for note in document["notes"])
+    expected = "profiler takes no file whose input has an open size, as ?x4 here"
+    is_told = any(expected in note for note in document["notes"])
     assert is_told != bool(document["runtime_ops"])
     assert document["arenas"][0]["runtime"] == "LiteRT"

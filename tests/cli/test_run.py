@@ -71,7 +71,8 @@ def test_a_workdir_that_cannot_be_written_is_told(capfd, tmp_path, recipe):
 
 def test_a_missing_recipe_leaves_no_folder_behind(capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "no recipe file nope.py" in error_of(capfd, ["run", "nope.py"])
+    assert "nope.py does not exist" in error_of(capfd, ["run", "nope.py"])
+    assert f"{tmp_path} is a folder" in error_of(capfd, ["run", str(tmp_path)])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -142,7 +143,8 @@ def test_every_model_file_of_a_recipe_is_tried_before_the_run(capfd, tmp_path, n
     )
     words = ["run", str(tmp_path / "tiny.py"), f"--workdir={tmp_path / 'run'}"]
     line = error_of(capfd, words)
-    assert line == f"error: {path} does not exist; expected a model file."
+    expected = "expected a model file: check the path"
+    assert line == f"error: {path} does not exist; {expected}"
     assert not (tmp_path / "run").exists()
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tiny
 
 from tfcompress.data.calibration import (
@@ -6,6 +7,7 @@ from tfcompress.data.calibration import (
     held_out_indices,
     with_validation_sample,
 )
+from tfcompress.errors import InvalidArgumentError
 
 
 def test_classes_differ_by_at_most_one():
@@ -52,3 +54,10 @@ def test_a_part_of_the_validation_split_has_all_classes():
     # 3 classes; of training images as many as before.
     assert sorted(np.bincount(part.validation.labels)) == [2, 2, 3]
     assert len(part.train) == len(data.train) and len(data.validation) == 36
+
+
+def test_a_seed_that_is_none_is_refused():
+    with pytest.raises(InvalidArgumentError, match="seed='a' must be a whole number"):
+        tiny.data().calibration(8, seed="a")
+    with pytest.raises(InvalidArgumentError, match="seed=-1 must be a whole number"):
+        held_out_indices(np.array([0, 0, 1, 1]), 0.5, seed=-1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import small_file
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.export.audit import Port
 from tfcompress.export.ports import random_values, single_ports, stored_values
 
@@ -34,6 +34,8 @@ def test_random_values_fill_the_type(dtype, low, high):
     assert values.min() <= low + 3
     assert values.max() >= high - 3
     np.testing.assert_array_equal(values, random_values(port, 40, seed=1))
+    with pytest.raises(InvalidArgumentError, match="seed='a' must be a whole number"):
+        random_values(port, 40, seed="a")
     assert (values != random_values(port, 40, seed=2)).any()
 
 

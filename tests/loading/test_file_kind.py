@@ -35,6 +35,16 @@ def test_a_name_tells_what_the_bytes_do_not(tmp_path, name, told):
         kind_of(tmp_path / name)
 
 
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n0000"])
+def test_a_name_that_says_tflite_is_no_reason_to_ask_for_keras(tmp_path, content):
+    (tmp_path / "m.tflite").write_bytes(content)
+    with pytest.raises(ModelError, match=r"expected what its name says: convert the"):
+        kind_of(tmp_path / "m.tflite")
+    (tmp_path / "m.tflite").write_bytes(b"\x1c\0\0\0TFL3\0\0\0\0")
+    with pytest.raises(ModelError, match=r"no longer holds layers; expected a \.keras"):
+        kind_of(tmp_path / "m.tflite")
+
+
 @pytest.mark.parametrize(
     ("start", "kind"), [(b"PK\x03\x04", "archive"), (b"\x89HDF\r\n\x1a\n", "hdf5")]
 )

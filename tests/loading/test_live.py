@@ -248,7 +248,7 @@ def of_layer(layer):
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: 3, "a int was given; expected a Keras model, or the path"),
+        (lambda: 3, "an int was given; expected a Keras model, or the path"),
         (Subclassed, "a Subclassed, a subclassed model, .*model.call"),
         (lambda: keras.Sequential([keras.layers.Dense(3)]), "is not built; give it an"),
         (lambda: keras_3.Sequential([keras_3.layers.Dense(3)]), "is not built; give"),

@@ -168,5 +168,7 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path):
         load_model(tmp_path / "no.keras")
     with pytest.raises(ModelError, match="it is a folder, but no SavedModel"):
         load_model(tmp_path)
-    with pytest.raises(ModelError, match="a int was given; expected a Keras model"):
+    with pytest.raises(ModelError, match=r"^'' does not exist; expected a model file"):
+        load_model("")
+    with pytest.raises(ModelError, match="an int was given; expected a Keras model"):
         load_model(3)

@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
 import small_file
+from ai_edge_litert import schema_py_generated as schema
 
 from tfcompress.errors import ModelError
-from tfcompress.profiling.stored_values import micro_outputs, reference_outputs
+from tfcompress.profiling.stored_values import (
+    micro_arena,
+    micro_outputs,
+    reference_outputs,
+)
 
 INPUTS = np.array([[-128, -4, -3], [0, 5, 127]], np.int8).reshape(1, 1, 2, 3, 1)
 # RELU at the zero point -3.
@@ -38,3 +43,9 @@ def test_what_cannot_be_run_is_one_line(path, run, runtime):
     with pytest.raises(ModelError, match=f"^{runtime} cannot run .*tflite: ") as caught:
         run(path, INPUTS[:, :, :, :2])
     assert "\n" not in str(caught.value)
+
+
+def test_an_operator_that_micro_has_not_is_named(path):
+    path.write_bytes(small_file.relu_file(code=schema.BuiltinOperator.RFFT2D))
+    with pytest.raises(ModelError, match="layer that RFFT2D comes from"):
+        micro_arena(path)

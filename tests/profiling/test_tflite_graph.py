@@ -104,10 +104,13 @@ def test_other_files_are_named_as_such(tmp_path):
         is_tflite(tmp_path / "none")
     with pytest.raises(ModelError, match="lacks the mark TFL3"):
         read_tflite(png)
-    with pytest.raises(ModelError, match=r"cannot read .*none: .*check the path"):
+    with pytest.raises(ModelError, match=r"none does not exist; expected a model"):
         read_tflite(tmp_path / "none")
-    with pytest.raises(ModelError, match="cannot read"):
+    with pytest.raises(ModelError, match="is a folder; expected a model file"):
         read_tflite(tmp_path)
+    png.write_bytes(b"")
+    with pytest.raises(ModelError, match=r"m\.tflite is not a .* file: it is empty"):
+        read_tflite(png)
 
 
 def test_random_damage_is_read_or_refused():

@@ -94,14 +94,23 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
 
 
 def _subject(path: str, values: flags.FlagValues) -> Any:
-    """Returns a run or .tflite file as it is, a Keras model as a child profiles it."""
+    """Returns a run or .tflite file as it is, a Keras model as a child profiles it.
+
+    What was harmless in the limited child, which loads it and runs each layer, is so
+    where this process loads it to score it: loading runs nothing that a file brings.
+    """
     from tfcompress.profiling import Profile
     from tfcompress.profiling.tflite_graph import is_tflite
     from tfcompress.reporting.finished_run import is_run
 
     if is_run(Path(path)) or is_tflite(path):
         return path
-    return Profile.from_dict(call_on_model("profile", path, values))
+    found = Profile.from_dict(call_on_model("profile", path, values))
+    if values.data is not None and values.allow_unsafe:
+        from tfcompress.cli.model_jobs import trust
+
+        trust(path)
+    return found
 
 
 def _data(values: flags.FlagValues) -> Any:

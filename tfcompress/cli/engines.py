@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 from absl import flags
 
 from tfcompress.cli.command import Command, UsageError, new_flags
+from tfcompress.cli.model_files import check_no_run
 
 if TYPE_CHECKING:
     from tfcompress.engines import EngineResult
@@ -67,6 +68,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
     if len(words) != 1:
         raise UsageError(f"expected one MODEL.tflite, not {len(words)}")
     (path,) = words
+    check_no_run(path)
     from tfcompress.cli.noise import noise_to
 
     with noise_to(None) as terminal:

@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags
 
-from tfcompress.errors import ModelNotFoundError
+from tfcompress.errors import ModelError
 
 MODEL_FLAGS = ("allow_unsafe", "max_model_bytes")
 _MAX_MODEL_BYTES = 8 << 30
@@ -48,8 +48,9 @@ def call_on_model(
     """
     from tfcompress.child import Limits, call_in_child
 
-    if not Path(path).exists():
-        raise ModelNotFoundError(path)
+    if not path or not Path(path).exists():
+        raise ModelError.not_a_file(path)
+    check_no_run(path)
     return call_in_child(
         f"tfcompress.cli.model_jobs:{job}",
         path,
@@ -59,3 +60,15 @@ def call_on_model(
         subject=path,
         limits=Limits(memory_bytes=values.max_model_bytes + _OVERHEAD_BYTES),
     )
+
+
+def check_no_run(path: str) -> None:
+    """Raises ModelError if a model is asked for and the folder of a run is given."""
+    from tfcompress.reporting.finished_run import is_run
+
+    if is_run(Path(path)):
+        raise ModelError(
+            f"{path} is the folder of a run; expected a model: name a file in it, "
+            "model.tflite or stages/*/model.keras, or give the folder to "
+            "tfcompress compare"
+        )

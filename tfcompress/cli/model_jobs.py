@@ -26,7 +26,7 @@ def diagnose(path: str, max_bytes: int, allow_unsafe: bool) -> dict[str, Any]:
     from tfcompress import diagnosis
 
     if allow_unsafe:
-        _trust(path)
+        trust(path)
     return diagnosis.diagnose(path, max_bytes=max_bytes).to_dict()
 
 
@@ -38,7 +38,7 @@ def try_to_load(
 
     load_recipe(recipe_file)
     if allow_unsafe:
-        _trust(path)
+        trust(path)
     _model(path, max_bytes)
 
 
@@ -48,7 +48,12 @@ def _model(path: str, max_bytes: int) -> Any:
     return load_model(path, max_bytes=max_bytes)
 
 
-def _trust(path: str) -> None:
+def trust(path: str) -> None:
+    """Lets this process load a file of classes of the user's own, and run their code.
+
+    Raises:
+      ModelError: Keras cannot read the file, or those layers are Keras 3's.
+    """
     from tfcompress.loading.unsafe import trust_classes
 
     _find_own_code()

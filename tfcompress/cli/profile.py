@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from absl import flags
 
 from tfcompress.cli.command import Command, UsageError, new_flags, tell
 from tfcompress.cli.model_files import MODEL_FLAGS, call_on_model, define_model_flags
-from tfcompress.errors import TfcompressError
+from tfcompress.errors import InvalidArgumentError, TfcompressError
 from tfcompress.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -88,6 +87,8 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
         raise UsageError("expected at least one MODEL (.keras, .h5 or .tflite)")
     if values.memory_plot and len(words) > 1:
         raise UsageError("--memory_plot draws one MODEL; give one, or leave it out")
+    if values.memory_plot:
+        _check_picture(Path(values.memory_plot))
     from tfcompress.cli.noise import noise_to
 
     profiles, exit_code = [], 0
@@ -108,24 +109,27 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
     return exit_code
 
 
+def _check_picture(path: Path) -> None:
+    """Refuses a name that no picture can be written to before seconds go into it."""
+    if path.suffix.lower() != ".png":
+        raise InvalidArgumentError(
+            f"--memory_plot={path} is no PNG file; expected a name ending in .png"
+        )
+    if not path.parent.is_dir():
+        raise InvalidArgumentError(
+            f"--memory_plot={path}: there is no folder {path.parent}; expected one "
+            "that exists: make it, or name another"
+        )
+
+
 def _profile(path: str, values: flags.FlagValues) -> Profile:
-    from tfcompress.profiling import Profile, profile
+    from tfcompress.profiling.profile import Profile, measured, profile
     from tfcompress.profiling.tflite_graph import is_tflite
 
+    options = (values.latency, values.num_threads, values.batch_size, values.roofline)
     if is_tflite(path):
-        return profile(
-            path,
-            latency=values.latency,
-            num_threads=values.num_threads,
-            batch_size=values.batch_size,
-            roofline=values.roofline,
-        )
-    found = Profile.from_dict(call_on_model("profile", path, values))
-    if values.roofline:
-        from tfcompress.profiling.roofline import Roofline
-
-        found = replace(found, roofline=Roofline.measure(values.num_threads))
-    return found
+        return measured(profile(path, latency=False), *options)
+    return measured(Profile.from_dict(call_on_model("profile", path, values)), *options)
 
 
 def _write_table(profiles: list[Profile], out: IO[str], per_op: bool) -> None:

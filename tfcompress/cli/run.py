@@ -85,10 +85,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
         overrides.append(("seed", str(values.seed)))
     recipe_file = Path(words[0])
     if not recipe_file.is_file():
-        raise RecipeError(
-            f"there is no recipe file {recipe_file}; give the path of a Python file "
-            "that defines RECIPE, such as recipes/quickstart.py"
-        )
+        raise RecipeError.not_a_file(words[0])
     _check_syntax(recipe_file)
     name = recipe_file.stem + ("_smoke" if values.smoke else "")
     workdir = Path(values.workdir or Path("runs") / name)

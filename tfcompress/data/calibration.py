@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfcompress.field_types import check_seed
+
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
 
@@ -39,6 +41,7 @@ def class_balanced_indices(
     Returns:
       Ascending indices into `labels`, at most `num_samples`.
     """
+    check_seed(seed)
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(labels))
     # Deal the shuffled images out in rounds, one of every class a round.
@@ -72,6 +75,7 @@ def held_out_indices(labels: np.ndarray, fraction: float, seed: int) -> np.ndarr
     Returns:
       Ascending indices into `labels`; a class of one image gives none.
     """
+    check_seed(seed)
     generator = np.random.default_rng(seed)
     chosen = []
     for label in np.unique(labels):

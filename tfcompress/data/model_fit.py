@@ -6,6 +6,7 @@ from typing import Any
 
 from tfcompress.data.dataset import Dataset
 from tfcompress.errors import InvalidArgumentError, ModelError
+from tfcompress.field_types import describe_value
 
 
 def check_model_fits(model: Any, data: Dataset) -> None:
@@ -22,12 +23,12 @@ def check_model_fits(model: Any, data: Dataset) -> None:
     """
     if not isinstance(data, Dataset):
         raise InvalidArgumentError(
-            f"a {type(data).__name__} was given for the data; expected a data set, as "
+            f"{describe_value(data)} was given for the data; expected a data set, as "
             "tfc.data.load(name) returns it"
         )
     if not hasattr(model, "input_shape"):
         raise ModelError(
-            f"a {type(model).__name__} was given for the model; expected a Keras "
+            f"{describe_value(model)} was given for the model; expected a Keras "
             "model: load a file with tfcompress.load_model first"
         )
     takes, gives = model.input_shape, model.output_shape

@@ -88,7 +88,11 @@ class OpenVinoModel(_OtherModel):
             # Its own choice is bfloat16 where the processor has that.
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        compiled = openvino.Core().compile_model(path, "CPU", settings)
+        try:
+            compiled = openvino.Core().compile_model(path, "CPU", settings)
+        except RuntimeError as error:
+            # The lines before it say where in OpenVINO it was raised.
+            raise RuntimeError(str(error).strip().splitlines()[-1]) from error
         self._request = compiled.create_infer_request()
         self.fill()
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tfcompress.errors import ModelError
 from tfcompress.export.audit import Port, audit_graphs
+from tfcompress.field_types import check_seed
 from tfcompress.profiling.tflite_graph import read_tflite
 
 
@@ -31,6 +32,7 @@ def single_ports(path: str | Path) -> tuple[Port, Port]:
 
 def random_values(port: Port, num: int, seed: int) -> npt.NDArray[Any]:
     """Returns `num` random values of a port, which fill the range of its type."""
+    check_seed(seed)
     random = np.random.default_rng(seed)
     shape, dtype = (num, *port.shape), np.dtype(port.dtype)
     if dtype.kind in "iu":

@@ -7,6 +7,7 @@ from pathlib import Path
 from tfcompress.errors import ModelError
 
 _ARCHIVE = b"PK\x03\x04"
+_TFLITE = b"TFL3"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _PICTURES = {
     b"\x89PNG": "PNG",
@@ -30,7 +31,10 @@ def kind_of(path: Path) -> str:
         return "archive"
     if start.startswith(_HDF5):
         return "hdf5"
-    raise ModelError(f"it is {_other(start, path.suffix)}; {_EXPECTED}")
+    expected = _EXPECTED
+    if path.suffix == ".tflite" and start[4:8] != _TFLITE:
+        expected = "expected what its name says: convert the model to .tflite again"
+    raise ModelError(f"it is {_other(start, path.suffix)}; {expected}")
 
 
 def _other(start: bytes, suffix: str) -> str:
@@ -41,7 +45,7 @@ def _other(start: bytes, suffix: str) -> str:
     for magic, name in _PICTURES.items():
         if start.startswith(magic):
             return f"a {name} picture"
-    if start[4:8] == b"TFL3":
+    if start[4:8] == _TFLITE:
         return "a .tflite file, which no longer holds layers"
     if start.lstrip().startswith(b"{"):
         return "JSON, perhaps an architecture without weights: save the whole model"

@@ -14,6 +14,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 )
 
 from tfcompress.errors import ModelError
+from tfcompress.field_types import describe_value
 from tfcompress.loading.custom_objects import CustomObjects
 from tfcompress.loading.listed import listed_class
 from tfcompress.loading.names import safe_name
@@ -43,8 +44,8 @@ def check_live(model: Any) -> None:
     kind = type(model)
     if not any(_library(base) and base.__name__ == "Model" for base in kind.__mro__):
         raise ModelError(
-            f"a {kind.__name__} was given; expected a Keras model, or the path of a "
-            ".keras or .h5 file or of a SavedModel folder"
+            f"{describe_value(model)} was given; expected a Keras model, or the path "
+            "of a .keras or .h5 file or of a SavedModel folder"
         )
     if not _library(kind) or kind.__name__ not in ("Functional", "Sequential"):
         raise ModelError(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tf_keras as keras
 
-from tfcompress.errors import ModelError, ModelNotFoundError, TfcompressError
+from tfcompress.errors import ModelError, TfcompressError
 from tfcompress.loading import weights
 from tfcompress.loading.agreement import check_agreement
 from tfcompress.loading.architecture import Architecture, read_architecture
@@ -127,12 +127,14 @@ def load(
     """
     is_path = isinstance(source, (str, Path))
     name = str(source) if is_path else str(getattr(source, "name", "it"))
+    if is_path and not name:
+        raise ModelError.not_a_file(name)
     try:
         read = _from_path if is_path else _from_live
         trusted = check_custom_objects(custom_objects)
         return read(source, trusted, check_outputs, max_bytes)
     except FileNotFoundError:
-        raise ModelNotFoundError(name) from None
+        raise ModelError.not_a_file(name) from None
     except TfcompressError as error:
         raise ModelError(_line(f"cannot load {name}: {error}")) from error
     except RecursionError:

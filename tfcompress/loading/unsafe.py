@@ -12,7 +12,7 @@ import h5py
 import keras as keras_3
 import tf_keras as keras
 
-from tfcompress.errors import ModelError, ModelNotFoundError
+from tfcompress.errors import ModelError
 from tfcompress.loading.listed import listed_class
 
 # Raw operations, which become layers of the list.
@@ -31,7 +31,7 @@ def load_unsafe(path: str | Path) -> Any:
     """
     path = Path(path)
     if not path.exists():
-        raise ModelNotFoundError(path)
+        raise ModelError.not_a_file(path)
     library = keras_3 if _keras_version(path).startswith("3") else keras
     try:
         return library.models.load_model(path, compile=False, safe_mode=False)

@@ -76,6 +76,7 @@ def litert_tensor_bytes(path: str) -> int:
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+    from tfcompress.profiling.engine_errors import cannot_run
     from tfcompress.profiling.tflite_graph import read_tflite
 
     tensors = enumerate(read_tflite(path)[0].tensors)
@@ -85,8 +86,8 @@ def litert_tensor_bytes(path: str) -> int:
         interpreter = Interpreter(path, experimental_op_resolver_type=kernels)
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"LiteRT cannot run {path}: {reason}") from error
+        said = str(error).strip().splitlines()
+        raise cannot_run("LiteRT", [path], said) from error
     spans = []
     for entry in interpreter.get_tensor_details():
         # Tensors whose size the values decide have no place yet.

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfcompress.errors import InvalidArgumentError, ModelError
+from tfcompress.profiling.engine_errors import cannot_run
 
 _TIMEOUT_SECONDS = 900
 
@@ -156,18 +157,13 @@ class Engine:
         worker.wait()
         errors.seek(0)
         lines = errors.read().decode("utf-8", "replace").splitlines()
-        said = [line for line in lines if line.startswith("error: ")]
+        mark = "error: "
+        said = [line.removeprefix(mark) for line in lines if line.startswith(mark)]
         if worker.returncode < 0:
-            reason = f"it crashed ({signal.Signals(-worker.returncode).name})"
-        elif said:
-            reason = said[-1].removeprefix("error: ")
-        else:
-            exit_code = worker.returncode
-            reason = lines[-1] if lines else f"it ended with exit code {exit_code}"
-        return ModelError(
-            f"{self.name} cannot run {' and '.join(job['paths'])}: {reason}; copy the "
-            "file again, or convert the model again"
-        )
+            said = [f"it crashed ({signal.Signals(-worker.returncode).name})"]
+        elif not said:
+            said = lines[-1:] or [f"it ended with exit code {worker.returncode}"]
+        return cannot_run(self.name, job["paths"], said)
 
 
 LITERT = Engine("LiteRT", Path(__file__).with_name("litert_worker.py"))

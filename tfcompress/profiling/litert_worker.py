@@ -290,8 +290,9 @@ def main(kind: Kind = LiteRTModel) -> int:
         tasks[job["task"]](job, replies, kind)
         replies.close()
     except (Exception, KeyboardInterrupt) as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        print(f"\nerror: {said}", file=sys.stderr)
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        for line in lines or [type(error).__name__]:
+            print(f"\nerror: {line}", file=sys.stderr)
         return ERROR_EXIT
     return 0
 

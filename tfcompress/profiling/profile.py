@@ -38,6 +38,11 @@ LAYER_COLUMNS = (
     *("read_bytes", "written_bytes", "intensity", "live_bytes"),
 )
 
+_NOT_TIMED = (
+    "it was not timed: num_threads and batch_size are of runs, and only .tflite files "
+    "are run; export the model to time it"
+)
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -177,11 +182,27 @@ def profile(
             f"num_threads is {num_threads} and batch_size {batch_size}; expected at "
             "least 1 of each"
         )
-    found = _counted(model_or_path)
+    return measured(_counted(model_or_path), latency, num_threads, batch_size, roofline)
+
+
+def measured(
+    found: Profile, latency: bool, num_threads: int, batch_size: int, roofline: bool
+) -> Profile:
+    """Returns a profile with what `profile` measures beside its counts.
+
+    Args:
+      found: the counts.
+      latency: see `profile`, likewise the others.
+      num_threads: 1 or more.
+      batch_size: 1 or more.
+      roofline: whether this machine is measured.
+    """
     if latency and found.format == "tflite":
         from tfcompress.profiling.measured import with_measurements
 
         found = with_measurements(found, num_threads, batch_size)
+    elif latency and (batch_size > 1 or (num_threads > 1 and not roofline)):
+        found = replace(found, notes=(*found.notes, _NOT_TIMED))
     if roofline:
         from tfcompress.profiling.roofline import Roofline
 

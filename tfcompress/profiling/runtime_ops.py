@@ -76,7 +76,16 @@ def profile_blocks(path: str, num_threads: int) -> list[list[tuple[str, float]]]
     from tfcompress.profiling.litert_worker import pin, time_runs
 
     pin(num_threads)
-    model = _CompiledModel(path, num_threads)
+    try:
+        model = _CompiledModel(path, num_threads)
+    except ModelError as error:
+        if not (shape := _open_shape(path)):
+            raise
+        raise ModelError(
+            f"LiteRT's profiler takes no file whose input has an open size, as "
+            f"{shape} here; convert the model with all sizes fixed, the batch too: "
+            "keras.Input(shape, batch_size=1)"
+        ) from error
     model.run()
     # Under the profiler, which takes 20 times as long as the run of a tiny network.
     model.call("LiteRtStartProfiler", model.profiler)
@@ -100,6 +109,17 @@ def parse_summary(text: str) -> list[tuple[str, float]]:
     table, _, _ = table.partition("Top by Computation Time")
     rows = (_ROW.match(line) for line in table.splitlines())
     return [(row["name"], float(row["mean_ms"])) for row in rows if row]
+
+
+def _open_shape(path: str) -> str | None:
+    """Returns the first input's shape that has sizes left open, if there is one."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    for port in Interpreter(path).get_input_details():
+        sides = [int(side) for side in port["shape_signature"]]
+        if min(sides, default=0) < 0:
+            return "x".join("?" if side < 0 else str(side) for side in sides)
+    return None
 
 
 class _CompiledModel:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tfcompress.child import Limits, call_in_child
-from tfcompress.errors import ModelError
+from tfcompress.profiling.engine_errors import cannot_run
 
 _LIMITS = Limits(memory_bytes=4 << 30, cpu_seconds=600, wall_seconds=600)
 # More than any microcontroller has; what is not used costs nothing.
 _ARENA_BYTES = 256 << 20
+_MICRO = "TensorFlow Lite Micro"
 
 
 def reference_outputs(
@@ -98,48 +101,46 @@ def run_reference(path: str, inputs_file: str) -> dict[str, Any]:
             interpreter.invoke()
             outputs.append(interpreter.get_tensor(given))
     except (RuntimeError, ValueError) as error:
-        raise _cannot_run("LiteRT", path, error) from error
+        raise cannot_run("LiteRT", [path], _lines(error)) from error
     return _reply(outputs)
 
 
 def run_micro(path: str, inputs_file: str) -> dict[str, Any]:
     """Does the work of `micro_outputs`, in the child."""
-    from tflite_micro.python.tflite_micro import runtime
-
+    interpreter = _micro_interpreter(path)
     try:
-        interpreter = runtime.Interpreter.from_file(path, arena_size=_ARENA_BYTES)
         outputs = []
         for values in np.load(inputs_file):
             interpreter.set_input(values, 0)
             interpreter.invoke()
             outputs.append(interpreter.get_output(0))
     except (RuntimeError, ValueError) as error:
-        raise _cannot_run("TensorFlow Lite Micro", path, error) from error
+        raise cannot_run(_MICRO, [path], _lines(error)) from error
     return {**_reply(outputs), "arena_bytes": _printed_arena(interpreter)["total"]}
 
 
 def run_micro_arena(path: str) -> dict[str, int]:
     """Does the work of `micro_arena`, in the child."""
+    return _printed_arena(_micro_interpreter(path))
+
+
+def _micro_interpreter(path: str) -> Any:
     from tflite_micro.python.tflite_micro import runtime
 
     try:
-        interpreter = runtime.Interpreter.from_file(path, arena_size=_ARENA_BYTES)
+        # What it raises does not say why; what it prints does.
+        with _printed() as printed:
+            return runtime.Interpreter.from_file(path, arena_size=_ARENA_BYTES)
     except (RuntimeError, ValueError) as error:
-        raise _cannot_run("TensorFlow Lite Micro", path, error) from error
-    return _printed_arena(interpreter)
+        said = [*filter(None, map(str.strip, printed)), *_lines(error)]
+        raise cannot_run(_MICRO, [path], said) from error
 
 
 def _printed_arena(interpreter: Any) -> dict[str, int]:
-    """Reads the sizes of the arena where the interpreter prints them: descriptor 2."""
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as printed:
-        os.dup2(printed.fileno(), 2)
-        try:
-            interpreter.print_allocations()
-        finally:
-            os.dup2(terminal, 2)
-        printed.seek(0)
-        text = printed.read().decode(errors="replace")
+    """Reads the sizes of the arena where the interpreter prints them."""
+    with _printed() as printed:
+        interpreter.print_allocations()
+    text = "\n".join(printed)
     found = re.findall(r"Arena allocation (total|head|tail) (\d+) bytes", text)
     sizes = {part: int(size) for part, size in found}
     if len(sizes) != 3:
@@ -147,17 +148,28 @@ def _printed_arena(interpreter: Any) -> dict[str, int]:
     return sizes
 
 
+@contextmanager
+def _printed() -> Iterator[list[str]]:
+    """Yields a list that, when the block is left, has the lines native code printed."""
+    lines: list[str] = []
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield lines
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            file.seek(0)
+            lines += file.read().decode(errors="replace").splitlines()
+
+
+def _lines(error: Exception) -> list[str]:
+    return str(error).strip().splitlines() or [type(error).__name__]
+
+
 def _reply(outputs: list[npt.NDArray[Any]]) -> dict[str, Any]:
     return {
         "dtype": outputs[0].dtype.name,
         "outputs": [values.tolist() for values in outputs],
     }
-
-
-def _cannot_run(runtime: str, path: str, error: Exception) -> ModelError:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = lines[0][:200] if lines else type(error).__name__
-    return ModelError(
-        f"{runtime} cannot run {path}: {reason}; replace the operator it names, or "
-        "export the model again"
-    )

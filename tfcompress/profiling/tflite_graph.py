@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from tfcompress.errors import ModelError, ModelNotFoundError
+from tfcompress.errors import ModelError
 from tfcompress.profiling.tflite_tensors import Graph, Op, Tensor
 
 _MARK = b"TFL3"
@@ -42,7 +42,7 @@ def is_tflite(path: str | Path) -> bool:
         with Path(path).open("rb") as file:
             return file.read(8)[4:] == _MARK
     except FileNotFoundError:
-        raise ModelNotFoundError(path) from None
+        raise ModelError.not_a_file(path) from None
     except OSError as error:
         raise ModelError(
             f"cannot read the model {path}: {error.strerror}; expected a .keras, .h5 "
@@ -58,6 +58,8 @@ def read_file(path: str | Path) -> bytes:
     """
     try:
         return Path(path).read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        raise ModelError.not_a_file(path) from None
     except OSError as error:
         reason = error.strerror or str(error)
         message = f"cannot read {path}: {reason}; check the path"
@@ -80,9 +82,10 @@ def parse_tflite(content: bytes, source: str = "model") -> tuple[Graph, ...]:
       ModelError: the bytes are damaged, or no .tflite file; names `source`.
     """
     if content[4:8] != _MARK:
+        why = "it lacks the mark TFL3" if content else "it is empty"
         raise ModelError(
-            f"{source} is not a .tflite file: it lacks the mark TFL3; give a file "
-            "that the TFLite converter wrote"
+            f"{source} is not a .tflite file: {why}; give a file that the TFLite "
+            "converter wrote"
         )
     try:
         return _Reader(content).graphs()

@@ -283,7 +283,7 @@ def _missing(rows: Sequence[Row], axes: Sequence[str]) -> list[str]:
         axis: [row.name for row in rows if row.figures[axis] is None] for axis in axes
     }
     return [
-        f"Not on the Pareto front, as their {FIGURES[axis].label} is not known: "
+        f"Not on the Pareto front, with {FIGURES[axis].label} not known: "
         f"{', '.join(names)}."
         for axis, names in lacking.items()
         if names

@@ -84,7 +84,7 @@ def train(
     history = checkpoints.restore()
     if history.epochs:
         run.note(seconds_before=history.seconds)
-    monitor = Monitor(run, fit, steps, checkpoints, history)
+    monitor = Monitor(model, run, fit, steps, checkpoints, history)
     if not monitor.is_done():
         try:
             _fit(trainee, run, fit, [*callbacks, monitor], views)

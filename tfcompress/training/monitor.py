@@ -16,6 +16,7 @@ from tfcompress.run import Run
 from tfcompress.training.checkpoints import Checkpoints, writing_to
 from tfcompress.training.fit import Fit
 from tfcompress.training.history import History
+from tfcompress.training.kernel_scalars import kernel_scalars
 
 
 class Monitor(keras.callbacks.Callback):
@@ -26,6 +27,7 @@ class Monitor(keras.callbacks.Callback):
     the end of an epoch (TF-MOT masks them) belongs into the checkpoint.
 
     Args:
+      model: that is trained, without the Distiller that may be around it.
       run: where to log, and the progress to tell.
       fit: when to stop.
       steps: steps an epoch.
@@ -35,6 +37,7 @@ class Monitor(keras.callbacks.Callback):
 
     def __init__(
         self,
+        model: keras.Model,
         run: Run,
         fit: Fit,
         steps: int,
@@ -45,6 +48,7 @@ class Monitor(keras.callbacks.Callback):
         self.history = history
         self.steps = steps
         self.reseed: Callable[[int], None] = lambda epoch: None
+        self._trained = model
         self._run = run
         self._fit = fit
         self._checkpoints = checkpoints
@@ -109,6 +113,8 @@ class Monitor(keras.callbacks.Callback):
             for name, value in metrics.items():
                 split = "validation" if name.startswith("val_") else "train"
                 tf.summary.scalar(f"{split}/{name.removeprefix('val_')}", value)
+            for tag, value in kernel_scalars(self._trained).items():
+                tf.summary.scalar(tag, value)
             self._writer.flush()
 
     def _stop_on_nan(self, where: str) -> None:
