@@ -228,8 +228,7 @@ def latency(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
 def energy(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
     """Replies with counters right before and right after runs of one file."""
     pin(job["num_threads"])
-    (path,) = job["paths"]
-    model = kind(path, job["batch_size"], job)
+    model = kind(job["paths"][0], job["batch_size"], job)
     fastest, _ = _warm_up(model.invoke, WARM_UP_NS)
     num_runs = 1 + int(job["seconds"] * 1e9 / fastest)
     before = [int(Path(name).read_text()) for name in job["counters"]]
