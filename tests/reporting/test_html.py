@@ -1,6 +1,8 @@
 import html
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, Browser
@@ -103,8 +105,11 @@ def test_the_page_opens_without_errors_and_fits(browser, page, width):
     assert browser.evaluate("document.documentElement.scrollWidth") == width
     broken = "[...document.images].filter(image => !image.naturalWidth).length"
     assert browser.evaluate(broken) == 0
-    screenshot = page.with_name(f"report_{width}.png")
+    folder = Path(os.environ.get("TFCOMPRESS_SCREENSHOTS", page.parent))
+    folder.mkdir(parents=True, exist_ok=True)
+    screenshot = folder / f"report_{width}.png"
     browser.screenshot(screenshot)
+    print(f"screenshot: {screenshot}")
     assert screenshot.stat().st_size > 10_000
 
 
