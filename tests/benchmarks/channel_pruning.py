@@ -60,7 +60,7 @@ def main():
     parser.add_argument("--sides", nargs="+", type=int, default=[96, 224])
     parser.add_argument("--round-to", nargs="+", type=int, default=[8])
     parser.add_argument("--macs", type=float, default=0.5)
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--folder", help="keeps the files")
     parser.add_argument("--no-amx", action="store_true", help="as on other processors")
     options = parser.parse_args()
@@ -77,7 +77,7 @@ def main():
             pruned, gain = prune(model, round_to, options.macs)
             after = export(pruned, folder / f"{name}_{side}_{round_to}")
             for kind, old, new in zip(("float32", "int8"), before, after, strict=True):
-                ratio = latency_ratio(old, new, seconds=options.seconds).ratio
+                ratio = latency_ratio(old, new, max_seconds=options.seconds).ratio
                 lowest = min(lowest, ratio / gain)
                 print(
                     f"{name:<13} {side:>4} {round_to:>8} {kind:<8} {gain:>8.2f} "

@@ -51,12 +51,12 @@ LIMITS = {"quiet": (contextlib.nullcontext, 0.02), "busy": (busy_core, 0.05)}
 MEDIAN_LIMIT = 0.05
 
 
-def measured(path, num_repeats, seconds):
+def measured(path, num_repeats):
     """Yields a row a repeat: of the file against itself, then of both medians."""
     for load, (beside, _) in LIMITS.items():
         with beside():
             for repeat in range(num_repeats):
-                ratio = tfc.latency_ratio(path, path, seconds=seconds)
+                ratio = tfc.latency_ratio(path, path)
                 yield {"load": load, "repeat": repeat, **dataclasses.asdict(ratio)}
     with tempfile.TemporaryDirectory() as folder:
         for repeat in range(num_repeats):
@@ -87,12 +87,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of a ratio")
     parser.add_argument("--output", type=Path, help="gets a line of JSON a repeat")
     options = parser.parse_args()
     facts = {"file": options.file.name, "cpu": environment(1)["cpu"]}
     rows = []
-    for row in measured(options.file, options.repeats, options.seconds):
+    for row in measured(options.file, options.repeats):
         rows.append(row)
         if options.output:
             with options.output.open("a") as output:

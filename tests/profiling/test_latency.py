@@ -57,11 +57,11 @@ def test_time_limit_still_gives_ten_runs(files):
 
 def test_ratio_is_of_the_first_to_the_second(files):
     small, large = files
-    found = latency_ratio(large, small, num_pairs=10)
+    found = latency_ratio(large, small, precision=1.0)
     assert found.ratio > 4
     assert 1 < found.low <= found.ratio <= found.high
-    assert (found.confidence, found.num_pairs) == (0.95, 10)
-    assert latency_ratio(small, large, num_pairs=10).ratio < 1 / 4
+    assert found.confidence == 0.95
+    assert found.num_pairs >= 8 * 10  # rounds of ten pairs at least
 
 
 @pytest.mark.slow
@@ -74,17 +74,17 @@ def test_a_file_takes_as_long_as_itself(files):
 def test_the_interval_covers_the_ratio_as_often_as_it_says():
     random = np.random.default_rng(0)
     covered = 0
-    for _ in range(100):
+    for _ in range(50):
         # The first takes 1.2 times as long; either is disturbed now and then.
-        times = np.array([[1.2], [1.0]]) * (1 + random.exponential(0.1, (2, 250)))
-        low, high = _interval(times)
+        rounds = [1 + random.exponential(0.1, (2, 12)) for _ in range(20)]
+        low, high = _interval([times * [[1.2], [1.0]] for times in rounds])
         assert high - low < 0.1
         covered += low <= 1.2 <= high
-    assert 88 <= covered <= 100
+    assert 44 <= covered <= 50
 
 
 def test_the_interval_is_a_point_where_nothing_disturbs():
-    assert _interval(np.array([[3.0] * 20, [2.0] * 20])) == (1.5, 1.5)
+    assert _interval([np.array([[3.0] * 20, [2.0] * 20])] * 8) == (1.5, 1.5)
 
 
 def test_to_dict_has_the_keys_of_the_report():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from tfcompress.profiling.litert import LITERT, Engine
 
 _CONFIDENCE = 0.95
 _NUM_RESAMPLES = 1000
+_MIN_ROUNDS = 8
+_PAIRS_A_ROUND, _SECONDS_A_ROUND = 250, 1.0
 
 
 @dataclass(frozen=True)
@@ -130,23 +133,28 @@ def latency_ratio(
     path_b: str | Path,
     num_threads: int = 1,
     *,
-    num_pairs: int = 1000,
-    seconds: float = 10.0,
+    precision: float = 0.01,
+    max_seconds: float = 60.0,
 ) -> LatencyRatio:
     """Returns how many times longer the first file takes than the second.
 
     Both run in alternating blocks of about 1 ms in random order, and the tenth
-    percentiles are compared, since what disturbs a machine only adds time
-    (`tests/benchmarks/latency_trust.py` tells how far the ratio moves). The interval
-    is that of the bootstrap over stretches of pairs, since what disturbs a machine
-    lasts longer than a block.
+    percentiles are compared, since what disturbs a machine only adds time. That is
+    done in rounds of about a second, each in a new process, as where a process has its
+    memory makes a difference of its own; at least eight, and until the ratio is known
+    well enough. `tests/benchmarks/latency_trust.py` tells how far it moves.
 
     Args:
       path_a: the file in the numerator, such as the float32 baseline.
       path_b: the file in the denominator, such as the int8 artifact.
       num_threads: LiteRT's, and the number of cores the process is held to.
-      num_pairs: pairs of blocks, at most.
-      seconds: after which no more are begun, once there are ten.
+      precision: half the width of the confidence interval, relative to the ratio, at
+        which no more rounds are begun; above 0.
+      max_seconds: after which no more are begun either.
+
+    Returns:
+      The ratio, with the interval of the bootstrap over rounds: what disturbs for a
+      round, or belongs to its process, is in it.
 
     Raises:
       ModelError: a file cannot be run.
@@ -155,37 +163,42 @@ def latency_ratio(
       >>> tfc.latency_ratio("baseline.tflite", "model.tflite").ratio
 
     References:
-      Kuensch, "The jackknife and the bootstrap for general stationary observations",
-      The Annals of Statistics, 1989 (the moving-block bootstrap).
+      Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (the
+      percentile interval).
     """
-    times = np.array(
-        LITERT.measure(
+    end = time.monotonic() + max_seconds
+    rounds: list[npt.NDArray[np.float64]] = []
+    while True:
+        samples = LITERT.measure(
             "alternate",
             [path_a, path_b],
             num_threads=num_threads,
-            num_runs=num_pairs,
-            max_seconds=seconds,
+            num_runs=_PAIRS_A_ROUND,
+            max_seconds=_SECONDS_A_ROUND,
         )
-    )
-    time_a, time_b = np.percentile(times, 10, axis=1)
-    low, high = _interval(times)
-    return LatencyRatio(
-        float(time_a / time_b), low, high, _CONFIDENCE, num_pairs=times.shape[1]
-    )
+        rounds.append(np.array(samples))
+        if len(rounds) < _MIN_ROUNDS:
+            continue
+        ratio, (low, high) = _ratio(rounds), _interval(rounds)
+        if high - low <= 2 * precision * ratio or time.monotonic() >= end:
+            break
+    num_pairs = sum(each.shape[1] for each in rounds)
+    return LatencyRatio(ratio, low, high, _CONFIDENCE, num_pairs)
 
 
-def _interval(times: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Returns the confidence interval of the ratio, by the moving-block bootstrap."""
-    num_pairs = times.shape[1]
-    length = max(1, round(num_pairs ** (1 / 3)))
+def _ratio(rounds: Sequence[npt.NDArray[np.float64]]) -> float:
+    """Returns the ratio of the tenth percentiles of all blocks of all rounds."""
+    time_a, time_b = np.percentile(np.concatenate(rounds, axis=1), 10, axis=1)
+    return float(time_a / time_b)
+
+
+def _interval(rounds: Sequence[npt.NDArray[np.float64]]) -> tuple[float, float]:
+    """Returns the confidence interval of the ratio, by the bootstrap over rounds."""
     random = np.random.default_rng(0)
-    starts = random.integers(
-        num_pairs - length + 1, size=(_NUM_RESAMPLES, -(-num_pairs // length))
-    )
-    drawn = (starts[..., np.newaxis] + np.arange(length)).reshape(_NUM_RESAMPLES, -1)
-    time_a, time_b = np.percentile(times[:, drawn[:, :num_pairs]], 10, axis=-1)
+    drawn = random.integers(len(rounds), size=(_NUM_RESAMPLES, len(rounds)))
+    ratios = [_ratio([rounds[place] for place in places]) for places in drawn]
     tail = 50 * (1 - _CONFIDENCE)
-    low, high = np.percentile(time_a / time_b, (tail, 100 - tail))
+    low, high = np.percentile(ratios, (tail, 100 - tail))
     return float(low), float(high)
 
 
