@@ -251,6 +251,26 @@ def test_checkpoint_of_other_losses_is_not_used(tmp_path, losses):
     assert counter.epochs == [0]
 
 
+def named_teacher(seed=7, bound=6.0):
+    """Returns teachers of which the bound of the ReLU is in no weight."""
+    teacher = make_model(seed, "teacher")
+    teacher.get_layer("relu").max_value = bound
+    return {"teacher": teacher}
+
+
+@pytest.mark.parametrize("other", [{"seed": 8}, {"bound": 0.1}])
+def test_checkpoint_of_another_teacher_of_that_name_is_not_used(tmp_path, other):
+    run = make_run(tmp_path, teachers=named_teacher())
+    fit = Fit(batch_size=16, objective=Distillation("teacher"))
+    before = train(make_model(), run, fit)
+    same = replace(run, teachers=named_teacher(), facts={})
+    assert train(make_model(), same, fit) == before
+    assert "seconds_before" in same.facts
+    changed = replace(run, teachers=named_teacher(**other), facts={})
+    assert train(make_model(), changed, fit) != before
+    assert "seconds_before" not in changed.facts
+
+
 def test_layer_that_does_not_exist_is_refused_before_anything_is_written(tmp_path):
     losses = ((FeatureDistillation("relu", "conf"), 1.0),)
     objective = Distillation(make_model(7, "teacher"), losses=losses)

@@ -62,7 +62,7 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_integer(
         "batch_size",
         1,
-        "Examples in a run that is timed.",
+        "Examples in a timed run of a .tflite file.",
         lower_bound=1,
         flag_values=values,
     )
@@ -123,13 +123,15 @@ def _check_picture(path: Path) -> None:
 
 
 def _profile(path: str, values: flags.FlagValues) -> Profile:
-    from tfcompress.profiling.profile import Profile, measured, profile
+    from tfcompress.profiling.profile import Profile, profile, with_options
     from tfcompress.profiling.tflite_graph import is_tflite
 
     options = (values.latency, values.num_threads, values.batch_size, values.roofline)
     if is_tflite(path):
-        return measured(profile(path, latency=False), *options)
-    return measured(Profile.from_dict(call_on_model("profile", path, values)), *options)
+        return with_options(profile(path, latency=False), *options)
+    return with_options(
+        Profile.from_dict(call_on_model("profile", path, values)), *options
+    )
 
 
 def _write_table(profiles: list[Profile], out: IO[str], per_op: bool) -> None:

@@ -182,10 +182,12 @@ def profile(
             f"num_threads is {num_threads} and batch_size {batch_size}; expected at "
             "least 1 of each"
         )
-    return measured(_counted(model_or_path), latency, num_threads, batch_size, roofline)
+    return with_options(
+        _counted(model_or_path), latency, num_threads, batch_size, roofline
+    )
 
 
-def measured(
+def with_options(
     found: Profile, latency: bool, num_threads: int, batch_size: int, roofline: bool
 ) -> Profile:
     """Returns a profile with what `profile` measures beside its counts.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -174,9 +175,27 @@ def _identity(
         min(fit.objective.cache, fit.epochs) if fit.objective.is_cached else 0,
     )
     data = run.data.fingerprint
-    facts = (type(fit).__name__, settings, objective, run.stage_seed, data)
+    layers = _layers(teacher) if teacher else ""
+    facts = (type(fit).__name__, settings, objective, layers, run.stage_seed, data)
     digest.update(repr(facts).encode())
     for weight in [*weights, *(teacher.get_weights() if teacher else ())]:
         digest.update(repr((weight.dtype, weight.shape)).encode())
         digest.update(weight.tobytes())
     return digest.hexdigest()[:16]
+
+
+def _layers(model: keras.Model) -> str:
+    """Returns the layers of a model and their settings, whatever they are called.
+
+    Names that Keras makes up have another number each time.
+    """
+    try:
+        text = json.dumps(
+            model.get_config(), default=lambda value: type(value).__name__
+        )
+    except NotImplementedError:
+        # A layer of the user's own does not tell its settings.
+        return repr([type(layer).__name__ for layer in model.layers])
+    for place, named in enumerate([model, *model.layers]):
+        text = text.replace(json.dumps(named.name), f'"{place}"')
+    return text
