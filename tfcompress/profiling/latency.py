@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from tfcompress.errors import InvalidArgumentError
 from tfcompress.profiling.litert import LITERT, Engine
 
 _CONFIDENCE = 0.95
-_NUM_RESAMPLES = 1000
-_MIN_ROUNDS = 8
-_PAIRS_A_ROUND, _SECONDS_A_ROUND = 250, 1.0
+_MIN_ROUNDS = 9
+_PAIRS_A_ROUND, _SECONDS_A_ROUND = 100, 1.0
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,19 @@ class LatencyRatio:
     """How many times longer one file takes than another.
 
     Args:
-      ratio: of the tenth percentiles of their blocks.
+      ratio: the median over rounds of pairs.
       low: end of the confidence interval.
       high: its other end.
-      confidence: that the ratio of this machine at this time lies between them.
-      num_pairs: pairs of blocks that were measured.
+      confidence: that the median of all such rounds, on this machine at this time, lies
+        between them; 0.95 or more, unless time was too short for that.
+      num_rounds: each in a process of its own.
     """
 
     ratio: float
     low: float
     high: float
     confidence: float
-    num_pairs: int
+    num_rounds: int
 
 
 def measure_latency(
@@ -138,11 +139,11 @@ def latency_ratio(
 ) -> LatencyRatio:
     """Returns how many times longer the first file takes than the second.
 
-    Both run in alternating blocks of about 1 ms in random order, and the tenth
-    percentiles are compared, since what disturbs a machine only adds time. That is
-    done in rounds of about a second, each in a new process, as where a process has its
-    memory makes a difference of its own; at least eight, and until the ratio is known
-    well enough. `tests/benchmarks/latency_trust.py` tells how far it moves.
+    In a round both run in alternating blocks of about 1 ms in random order, and their
+    tenth percentiles are compared, since what disturbs a machine only adds time. Each
+    round has a new process, as where a process has its memory makes a difference of its
+    own. Nine rounds are made at least, and more until the ratio is known well enough;
+    `tests/benchmarks/latency_trust.py` tells how far it moves.
 
     Args:
       path_a: the file in the numerator, such as the float32 baseline.
@@ -150,56 +151,72 @@ def latency_ratio(
       num_threads: LiteRT's, and the number of cores the process is held to.
       precision: half the width of the confidence interval, relative to the ratio, at
         which no more rounds are begun; above 0.
-      max_seconds: after which no more are begun either.
+      max_seconds: after which no more are begun, once there are two.
 
     Returns:
-      The ratio, with the interval of the bootstrap over rounds: what disturbs for a
-      round, or belongs to its process, is in it.
+      The median of the rounds' ratios, with the interval of the sign test.
 
     Raises:
+      InvalidArgumentError: `precision` is not above 0.
       ModelError: a file cannot be run.
 
     Example:
       >>> tfc.latency_ratio("baseline.tflite", "model.tflite").ratio
 
     References:
-      Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (the
-      percentile interval).
+      Conover, "Practical Nonparametric Statistics", 1999, section 3.2 (the interval of
+      a quantile by order statistics).
     """
-    end = time.monotonic() + max_seconds
-    rounds: list[npt.NDArray[np.float64]] = []
-    while True:
-        samples = LITERT.measure(
-            "alternate",
-            [path_a, path_b],
-            num_threads=num_threads,
-            num_runs=_PAIRS_A_ROUND,
-            max_seconds=_SECONDS_A_ROUND,
+    if not precision > 0:
+        raise InvalidArgumentError(
+            f"precision is {precision}; expected a share above 0, such as 0.01"
         )
-        rounds.append(np.array(samples))
-        if len(rounds) < _MIN_ROUNDS:
-            continue
-        ratio, (low, high) = _ratio(rounds), _interval(rounds)
-        if high - low <= 2 * precision * ratio or time.monotonic() >= end:
-            break
-    num_pairs = sum(each.shape[1] for each in rounds)
-    return LatencyRatio(ratio, low, high, _CONFIDENCE, num_pairs)
+    end = time.monotonic() + max_seconds
+    ratios: list[float] = []
+    while True:
+        ratios.append(_round(path_a, path_b, num_threads, len(ratios)))
+        found = _median(ratios)
+        is_known = found.high - found.low <= 2 * precision * found.ratio
+        if is_known and found.num_rounds >= _MIN_ROUNDS:
+            return found
+        if found.num_rounds > 1 and time.monotonic() >= end:
+            return found
 
 
-def _ratio(rounds: Sequence[npt.NDArray[np.float64]]) -> float:
-    """Returns the ratio of the tenth percentiles of all blocks of all rounds."""
-    time_a, time_b = np.percentile(np.concatenate(rounds, axis=1), 10, axis=1)
-    return float(time_a / time_b)
+def _round(
+    path_a: str | Path, path_b: str | Path, num_threads: int, turn: int
+) -> float:
+    """Returns the ratio of two files in one process."""
+    # What is opened first may have the better place, so they take turns.
+    paths = [path_a, path_b][:: -1 if turn % 2 else 1]
+    samples = LITERT.measure(
+        "alternate",
+        paths,
+        num_threads=num_threads,
+        num_runs=_PAIRS_A_ROUND,
+        max_seconds=_SECONDS_A_ROUND,
+        seed=turn,
+    )
+    times = np.percentile(samples, 10, axis=1)
+    first, second = (float(value) for value in times)
+    return second / first if turn % 2 else first / second
 
 
-def _interval(rounds: Sequence[npt.NDArray[np.float64]]) -> tuple[float, float]:
-    """Returns the confidence interval of the ratio, by the bootstrap over rounds."""
-    random = np.random.default_rng(0)
-    drawn = random.integers(len(rounds), size=(_NUM_RESAMPLES, len(rounds)))
-    ratios = [_ratio([rounds[place] for place in places]) for places in drawn]
-    tail = 50 * (1 - _CONFIDENCE)
-    low, high = np.percentile(ratios, (tail, 100 - tail))
-    return float(low), float(high)
+def _median(ratios: Sequence[float]) -> LatencyRatio:
+    """Returns the median of rounds, and its interval of 95 %, or of what they allow."""
+    ordered, num = sorted(ratios), len(ratios)
+    # The chance that the median lies outside of the k-th smallest and the k-th largest
+    # is that of fewer than k heads, or of fewer than k tails.
+    tails = np.cumsum([math.comb(num, heads) / 2**num for heads in range(num // 2)])
+    place = max(0, int(np.sum(tails <= (1 - _CONFIDENCE) / 2)) - 1)
+    outside = 2 * float(tails[place]) if num > 1 else 1.0
+    return LatencyRatio(
+        float(np.median(ordered)),
+        ordered[place],
+        ordered[num - 1 - place],
+        confidence=1 - outside,
+        num_rounds=num,
+    )
 
 
 def measure_together(

@@ -245,7 +245,7 @@ def alternate(job: dict[str, Any], replies: IO[bytes], kind: Kind) -> None:
     fastest = [_warm_up(each, 2 * WARM_UP_NS // len(invokes))[0] for each in invokes]
     num_runs = [max(1, int(BLOCK_NS / each)) for each in fastest]
     end = time.perf_counter_ns() + job["max_seconds"] * 1e9
-    shuffle = random.Random(0).shuffle
+    shuffle = random.Random(job.get("seed", 0)).shuffle
     samples: list[list[float]] = [[] for _ in invokes]
     order = list(range(len(invokes)))
     while len(samples[0]) < job["num_runs"] and (
