@@ -1,6 +1,7 @@
 import keras as keras3
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
 import tiny
@@ -151,8 +152,37 @@ class Subclassed(tf_keras.Model):
 
 
 @pytest.mark.parametrize(
-    "model", [Subclassed(), tf_keras.Sequential([tf_keras.layers.Dense(1)])]
+    "model", [Subclassed(), tf_keras.Sequential([tf_keras.layers.Dense(1)]), 5]
 )
 def test_model_without_a_graph_is_refused(model):
     with pytest.raises(ModelError, match="built Functional or Sequential"):
         profile_keras_model(model)
+
+
+def test_raw_operations_of_keras_3_are_counted_as_layers():
+    x, y = keras3.Input((5, 4)), keras3.Input((4, 6))
+    raw = keras3.ops.relu(x * 2 + 1)
+    inner = keras3.Model([x, y], keras3.ops.matmul(raw, y), name="inner")
+    a, b = keras3.Input((5, 4)), keras3.Input((4, 6))
+    for model in (inner, keras3.Model([a, b], inner([a, b]), name="outer")):
+        result = profile_keras_model(model)
+        # Every one of 5x6 sums has 4 products.
+        assert result.totals.macs == 5 * 6 * 4
+        assert result.source == model.name
+        # 20 numbers are multiplied, added to and compared with 0. As two layers of a
+        # factor and a summand each, which is what they become: 2 + 2 + 1.
+        assert result.totals.flops == 2 * 120 + 20 * 5
+
+
+def test_an_operation_of_keras_3_that_cannot_be_loaded_is_one_line():
+    x = keras3.Input((4, 4))
+    model = keras3.Model(x, keras3.ops.slogdet(x))
+    with pytest.raises(ModelError, match="Slogdet") as caught:
+        profile_keras_model(model)
+    assert "\n" not in str(caught.value)
+
+
+def test_raw_operations_of_tf_keras_are_counted_or_told():
+    x, y = tf_keras.Input((5, 4)), tf_keras.Input((4, 6))
+    result = profile_keras_model(tf_keras.Model([x, y], tf.matmul(x, y)))
+    assert (result.totals.macs, result.notes) == (5 * 6 * 4, ())
