@@ -67,6 +67,62 @@ def test_attention_is_projections_and_two_products(keras):
     assert macs == projections + 2 * 7 * 9 * (3 + 5)
 
 
+@both_keras
+@pytest.mark.parametrize(
+    ("axes", "shapes", "macs"),
+    [
+        # One sum of 4 products; 5x6 sums of 4.
+        (1, [(4,), (4,)], 4),
+        ((2, 1), [(5, 4), (4, 6)], 5 * 6 * 4),
+        (-1, [(5, 4), (6, 4)], 5 * 6 * 4),
+    ],
+)
+def test_dot_is_a_matrix_product(keras, axes, shapes, macs):
+    assert counts(keras, layer_of_list(keras.layers.Dot(axes)), *shapes)[0] == macs
+
+
+@both_keras
+@pytest.mark.parametrize(
+    ("layer", "options", "a_score"),
+    [
+        # Seven queries and nine keys of four; a sum of tanh is not multiplied.
+        ("Attention", {}, 4),
+        ("Attention", {"score_mode": "concat"}, 0),
+        ("AdditiveAttention", {}, 4),
+        ("AdditiveAttention", {"use_scale": False}, 0),
+    ],
+)
+def test_scores_and_the_values_that_they_weigh(keras, layer, options, a_score):
+    # Scales of tf_keras' AdditiveAttention are as long as values: they must be 4 too.
+    value_dim = 5 if layer == "Attention" else 4
+    layer = layer_of_list(getattr(keras.layers, layer)(**options))
+    macs, _ = counts(keras, layer, (7, 4), (9, value_dim), (9, 4))
+    assert macs == 7 * 9 * (a_score + value_dim)
+
+
+def layer_of_list(layer):
+    return lambda *inputs: layer(list(inputs))
+
+
+@both_keras
+def test_what_may_multiply_is_told_and_what_cannot_is_not(keras):
+    layers = keras.layers
+    known = [
+        *(layers.Dropout(0.5), layers.ZeroPadding2D(), layers.Cropping2D()),
+        *(layers.MaxPooling2D(2), layers.PReLU(), layers.GroupNormalization(2)),
+        *(layers.SpatialDropout2D(0.5), layers.Flatten(), layers.UnitNormalization()),
+    ]
+    model = keras.Sequential(
+        [
+            keras.Input((8, 6, 4)),
+            *known,
+            layers.Lambda(lambda x: x @ x[0, :, None], (1,), name="mine"),
+        ]
+    )
+    (note,) = profile_keras_model(model).notes
+    assert "'mine' (Lambda) is counted as 0 multiply-accumulates" in note
+
+
 class Odd(tf_keras.layers.Layer):
     def build(self, shape):
         self.kernel = self.add_weight("kernel", (shape[-1], 2))

@@ -186,3 +186,7 @@ def test_raw_operations_of_tf_keras_are_counted_or_told():
     x, y = tf_keras.Input((5, 4)), tf_keras.Input((4, 6))
     result = profile_keras_model(tf_keras.Model([x, y], tf.matmul(x, y)))
     assert (result.totals.macs, result.notes) == (5 * 6 * 4, ())
+    x = tf_keras.Input((5, 4))
+    model = tf_keras.Model(x, tf.einsum("bij,bik,bil->bjkl", x, x, x))
+    (note,) = profile_keras_model(model).notes
+    assert "'tf.einsum' (TFOpLambda) is counted as 0 multiply-accumulates" in note

@@ -29,16 +29,37 @@ _ACTIVATIONS = {
 }
 _PER_OUTPUT = {
     **dict.fromkeys(("BatchNormalization", "Rescaling", "Normalization"), 2),
-    **dict.fromkeys(("LeakyReLU", "PReLU", "SpatialDropout2D"), 2),
+    **dict.fromkeys(("LeakyReLU", "PReLU"), 2),
     **dict.fromkeys(("ELU", "ReLU"), 1),
     **dict.fromkeys(("Divide", "BorderScale", "ThresholdedReLU"), 1),
     **dict.fromkeys(("LayerNormalization", "SumLayerNormalization"), 8),
+    "GroupNormalization": 8,
+    "RMSNormalization": 4,  # squares, their sum, quotients, factors
+    "UnitNormalization": 3,
+    "LayerScale": 1,
     **dict.fromkeys(("HardSwish", "HardSwishGate", "Softmax"), 5),
     "HardSigmoid": 4,
     "TanhGelu": 9,
-    "SpatialDropout2D": 0,
 }
 _MERGES = frozenset({"Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average"})
+_BY_RANK = (
+    *("AveragePooling", "MaxPooling", "GlobalAveragePooling", "GlobalMaxPooling"),
+    *("Cropping", "ZeroPadding", "UpSampling", "SpatialDropout"),
+)
+# Neither these nor `_PER_OUTPUT` and `_MERGES` multiply and add; what is for training
+# alone is idle here.
+_WITHOUT_MACS = frozenset(
+    {
+        *("InputLayer", "Activation", "ActivityRegularization", "Concatenate"),
+        *("AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise"),
+        *("StochasticDepth", "Permute", "RepeatVector", "Reshape", "Flatten"),
+        *("Identity", "Embedding", "Masking", "CenterCrop", "RandomBrightness"),
+        *("RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation"),
+        *("RandomTranslation", "RandomZoom", "ChannelShuffle", "DepthToSpace"),
+        *("SpaceToDepth", "PrecisionChange", "Slice", "WindowAverage"),
+        *("QuantizeLayer", *(f"{name}{rank}D" for name in _BY_RANK for rank in "123")),
+    }
+)
 Shape = tuple[int | None, ...]
 
 
@@ -72,10 +93,10 @@ class Call:
 
 
 def is_counted(layer: Any) -> bool:
-    """Returns whether `count_macs` knows a layer that has kernels."""
+    """Returns whether `count_macs` knows what a layer computes."""
     kinds = {base.__name__ for base in type(layer).__mro__}
-    known = _CONVOLUTIONS | _TRANSPOSED | _RECURRENT | set(_COUNTERS) | {"Dense"}
-    return bool(kinds & known)
+    with_macs = _CONVOLUTIONS | _TRANSPOSED | _RECURRENT | set(_COUNTERS) | {"Dense"}
+    return bool(kinds & (with_macs | _WITHOUT_MACS | _MERGES | set(_PER_OUTPUT)))
 
 
 def count_macs(call: Call) -> int:
@@ -189,7 +210,38 @@ def _attention_heads(call: Call) -> int:
     return projections + heads * num_queries * num_values * (key_dim + value_dim)
 
 
+def _dot(call: Call) -> int:
+    axes = call.layer.axes
+    axis = axes if isinstance(axes, int) else axes[0]
+    return size(call.outputs[0]) * (call.inputs[0][axis] or 1)
+
+
+def _num_scores(call: Call) -> int:
+    """Pairs of a query and a value, of all examples."""
+    query, value = call.inputs[:2]
+    return size(query[:-1]) * (value[-2] or 1)
+
+
+def _attention(call: Call) -> int:
+    """Scores of queries and keys, which are as long as each other, times the values.
+
+    A score by `concat`, or by AdditiveAttention, is a sum of tanh: its numbers are
+    multiplied only where they have scales, which are then weights of the sum.
+    """
+    is_sum = "AdditiveAttention" in call.kinds or _is_by_concat(call)
+    is_weighted = "AdditiveAttention" in call.kinds and call.layer.use_scale
+    query_dim = call.inputs[0][-1] or 1
+    a_score = query_dim if is_weighted or not is_sum else 0
+    return _num_scores(call) * (a_score + (call.inputs[1][-1] or 1))
+
+
+def _is_by_concat(call: Call) -> bool:
+    return getattr(call.layer, "score_mode", "dot") == "concat"
+
+
 _COUNTERS: dict[str, Callable[[Call], int]] = {
+    **dict.fromkeys(("Attention", "AdditiveAttention"), _attention),
+    "Dot": _dot,
     "MatrixProduct": _matrix_product,
     "EinsumDense": _einsum,
     "MultiHeadAttention": _attention_heads,

@@ -190,16 +190,13 @@ def _weights(wrapper: Any) -> list[tuple[str, np.ndarray]]:
 
 
 def _notes(model: Any) -> Iterator[str]:
-    """Yields a line for each layer with matrices that is not counted."""
+    """Yields a line for each layer that may multiply, and is not counted."""
     for layer in model.layers:
         inner = unwrapped(layer)
         if hasattr(inner, "layers"):
             yield from _notes(inner)
-        elif not is_counted(inner) and any(
-            len(weight.shape) > 1 and weight.name.split(":")[0].endswith("kernel")
-            for weight in inner.weights
-        ):
+        elif not is_counted(inner):
             yield (
                 f"layer {inner.name!r} ({type(inner).__name__}) is counted as 0 "
-                "multiply-accumulates: it has a kernel that it may use in any way"
+                "multiply-accumulates: what it computes is not known"
             )
