@@ -190,3 +190,34 @@ def test_raw_operations_of_tf_keras_are_counted_or_told():
     model = tf_keras.Model(x, tf.einsum("bij,bik,bil->bjkl", x, x, x))
     (note,) = profile_keras_model(model).notes
     assert "'tf.einsum' (TFOpLambda) is counted as 0 multiply-accumulates" in note
+
+
+@both_keras
+def test_a_fixed_batch_is_counted_as_a_whole_and_its_energy_by_the_example(keras):
+    def counted(batch_size):
+        x = keras.Input((8, 6, 4), batch_size=batch_size)
+        y = keras.layers.Conv2D(10, 3, activation="relu")(x)
+        y = keras.layers.Reshape((24, 10))(y)
+        y = keras.layers.MultiHeadAttention(2, 3)(y, y)
+        y = keras.layers.Dot(-1)([y, y])
+        y = keras.layers.LSTM(5)(y)
+        return profile_keras_model(keras.Model(x, keras.layers.Dense(7)(y)))
+
+    open_batch, one, four = counted(None), counted(1), counted(4)
+    # The convolution; projections of 10 to 2x3, thrice, and back, with two products of
+    # 24x24x2x3; 24x24 sums of 10; 24 steps of 4 gates over 24 inputs and 5 states; 5x7.
+    attention = 4 * 24 * 10 * 6 + 2 * 24 * 24 * 6
+    macs = 24 * 360 + attention + 24 * 24 * 10 + 24 * 4 * 5 * (24 + 5) + 35
+    assert one.totals.macs == open_batch.totals.macs == macs
+    assert four.totals.macs == 4 * macs
+    assert four.totals.flops == 4 * one.totals.flops
+    assert four.totals.written_bytes == 4 * one.totals.written_bytes
+    energies = [found.totals.modelled_energy for found in (one, four)]
+    assert energies[0].compute_millijoules == pytest.approx(
+        energies[1].compute_millijoules
+    )
+    # Weights are read once for all four.
+    assert energies[0].memory_millijoules > energies[1].memory_millijoules
+    assert one.notes == open_batch.notes == ()
+    (note,) = four.notes
+    assert "of a run of 4 examples" in note and "energy is of one" in note

@@ -56,7 +56,9 @@ class Energy:
     memory_millijoules: float | None = None
 
 
-def modelled_energy(layers: Iterable[LayerProfile], peak_memory_bytes: int) -> Energy:
+def modelled_energy(
+    layers: Iterable[LayerProfile], peak_memory_bytes: int, batch_size: int = 1
+) -> Energy:
     """Returns the energy of one example, from multiply-accumulates and bytes.
 
     Memory is on the chip (a block of 1 MB) if the weights and the activations that are
@@ -65,6 +67,7 @@ def modelled_energy(layers: Iterable[LayerProfile], peak_memory_bytes: int) -> E
     Args:
       layers: with their MACs, operations and bytes.
       peak_memory_bytes: of activations.
+      batch_size: examples in the run that these are counts of.
 
     References:
       M. Horowitz, "Computing's energy problem (and what we can do about it)", IEEE
@@ -75,6 +78,7 @@ def modelled_energy(layers: Iterable[LayerProfile], peak_memory_bytes: int) -> E
     is_on_chip = weight_bytes + peak_memory_bytes <= _SRAM_BYTES
     a_byte = _SRAM_PJ_A_BYTE if is_on_chip else _DRAM_PJ_A_BYTE
     compute, used = 0.0, {}
+    millijoules = 1e-9 / batch_size
     for layer in layers:
         dtype = layer.dtype if layer.dtype in _ADD_PJ else "float32"
         a_mac = _MULTIPLY_PJ[dtype] + _ADD_PJ[dtype]
@@ -87,10 +91,10 @@ def modelled_energy(layers: Iterable[LayerProfile], peak_memory_bytes: int) -> E
     place = "1 MB of SRAM" if is_on_chip else "DRAM"
     return Energy(
         "modelled",
-        (compute + memory) * 1e-9,
+        (compute + memory) * millijoules,
         _SOURCE.format(macs=macs, memory=f"{a_byte:g}", place=place),
-        compute * 1e-9,
-        memory * 1e-9,
+        compute * millijoules,
+        memory * millijoules,
     )
 
 

@@ -100,7 +100,7 @@ def is_counted(layer: Any) -> bool:
 
 
 def count_macs(call: Call) -> int:
-    """Returns the multiply-accumulates of one call, for one image.
+    """Returns the multiply-accumulates of one call, for a batch of 1 where it is open.
 
     A kernel of n weights costs n at each output position, or at each input position
     where it is transposed; padding is counted.
@@ -117,12 +117,12 @@ def count_macs(call: Call) -> int:
     if kinds & (_CONVOLUTIONS | {"Dense"}):
         return call.num_kernel_params * _positions(call, call.outputs[0])
     if kinds & _RECURRENT:
-        return call.num_kernel_params * (call.inputs[0][1] or 1)
+        return call.num_kernel_params * size(call.inputs[0][:2])
     return 0
 
 
 def count_flops(call: Call, macs: int) -> int:
-    """Returns the operations of one call, for one image, two for each MAC."""
+    """Returns the operations of one call, two for each MAC; see `count_macs`."""
     outputs = sum(size(shape) for shape in call.outputs)
     each = _PER_OUTPUT.get(call.kind, 0)
     if macs and getattr(call.layer, "use_bias", False):
@@ -159,7 +159,7 @@ def size(shape: Shape) -> int:
 
 
 def _positions(call: Call, shape: Shape) -> int:
-    """Number of places at which the layer's kernel is applied in one call."""
+    """Number of places at which the kernel is applied in one call, batch and all."""
     is_channels_first = getattr(call.layer, "data_format", None) == "channels_first"
     sides = shape[2:] if is_channels_first else shape[1:-1]
     if None in sides:
@@ -167,7 +167,7 @@ def _positions(call: Call, shape: Shape) -> int:
             f"cannot count the multiply-accumulates of layer {call.name!r}: its sides "
             f"are open, {sides}; build the model with a fixed input_shape"
         )
-    return math.prod(side or 1 for side in sides)
+    return size((shape[0], *sides))
 
 
 def _matrix_product(call: Call) -> int:
@@ -200,7 +200,7 @@ def _attention_heads(call: Call) -> int:
     value_dim = config["value_dim"] or key_dim
     value = call.inputs[1] if len(call.inputs) > 1 else query
     key = call.inputs[2] if len(call.inputs) > 2 else value
-    num_queries, num_values = size(query[1:-1]), size(value[1:-1])
+    num_queries, num_values = size(query[:-1]), size(value[1:-1])
     projections = (
         size(query) * heads * key_dim
         + size(key) * heads * key_dim

@@ -16,7 +16,12 @@ import tensorflow as tf
 
 from tfcompress.errors import ModelError
 from tfcompress.loading import load_model
-from tfcompress.profiling.counts import LayerProfile, Totals
+from tfcompress.profiling.counts import (
+    LayerProfile,
+    Totals,
+    batch_notes,
+    batch_size_of,
+)
 from tfcompress.profiling.keras_folding import count_folded_params
 from tfcompress.profiling.keras_layers import (
     Call,
@@ -62,6 +67,7 @@ def profile_keras_model(model: Any, path: Path | None = None) -> Profile:
     layers = tuple(_layer_profiles(model, "", 1))
     memory = plan_keras_memory(model, [layer.name for layer in layers])
     nodes = [node for found in _nodes_by_layer(model).values() for node in found]
+    batch_size = batch_size_of(tuple(tensor.shape) for tensor in graph_of(model).inputs)
     is_flat = not any(hasattr(layer, "layers") for layer in model.layers)
     totals = Totals.of(
         layers,
@@ -71,6 +77,7 @@ def profile_keras_model(model: Any, path: Path | None = None) -> Profile:
         folded_params=count_folded_params(nodes) if is_flat else None,
         content=read_file(path) if path and path.is_file() else None,
         memory=memory,
+        batch_size=batch_size,
     )
     return Profile(
         source=source,
@@ -78,7 +85,7 @@ def profile_keras_model(model: Any, path: Path | None = None) -> Profile:
         totals=totals,
         layers=layers,
         memory=memory,
-        notes=tuple(_notes(model)),
+        notes=(*batch_notes(batch_size), *_notes(model)),
     )
 
 
