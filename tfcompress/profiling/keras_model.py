@@ -22,9 +22,9 @@ from tfcompress.profiling.counts import (
     batch_notes,
     batch_size_of,
 )
+from tfcompress.profiling.keras_calls import Call
 from tfcompress.profiling.keras_folding import count_folded_params
 from tfcompress.profiling.keras_layers import (
-    Call,
     count_flops,
     count_macs,
     is_counted,
