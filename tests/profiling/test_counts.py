@@ -4,7 +4,14 @@ import json
 import numpy as np
 import pytest
 
-from tfcompress.profiling.counts import LayerProfile, Totals, gzip_size, sparsity
+from tfcompress.profiling.counts import (
+    LayerProfile,
+    Totals,
+    batch_notes,
+    batch_size_of,
+    gzip_size,
+    sparsity,
+)
 from tfcompress.profiling.energy import Energy
 from tfcompress.profiling.memory_plan import MemoryPlan
 
@@ -82,3 +89,19 @@ def test_json_round_trip(energy):
 def test_gzip_size_is_that_of_level_nine():
     content = np.random.default_rng(0).bytes(500)
     assert gzip_size(content) == len(gzip.compress(content, 9, mtime=0)) >= 500
+
+
+@pytest.mark.parametrize(
+    ("shapes", "batch_size"),
+    [
+        ([(4, 8)], 4),
+        ([(None, 8)], 1),
+        ([(1, 8), (8, 2)], 1),
+        ([(16,)], 1),
+        ([()], 1),
+        ([], 1),
+    ],
+)
+def test_the_batch_is_the_first_side_of_the_first_input(shapes, batch_size):
+    assert batch_size_of(shapes) == batch_size
+    assert bool(batch_notes(batch_size)) == (batch_size > 1)

@@ -34,6 +34,26 @@ def test_modelled_energy_is_macs_and_bytes_by_the_table(dtype, a_mac, an_additio
     assert f"{a_mac:.1f} pJ ({dtype})" in energy.source
 
 
+@pytest.mark.parametrize(
+    ("dtype", "taken_as", "a_mac", "an_addition"),
+    [
+        ("uint8", "int8", 0.2 + 0.1, 0.1),
+        ("int4", "int8", 0.2 + 0.1, 0.1),
+        ("int16", "int32", 3.1 + 0.1, 0.1),
+        ("bfloat16", "float16", 1.5, 0.4),
+        ("float64", "float32", 4.6, 0.9),
+    ],
+)
+def test_a_type_that_the_table_lacks_is_told(dtype, taken_as, a_mac, an_addition):
+    energy = modelled_energy([layer(dtype, 1000, 2050, 0)], 0)
+    compute = 1000 * a_mac + 50 * an_addition
+    assert energy.compute_millijoules == pytest.approx(compute * 1e-9)
+    assert f"{a_mac:.1f} pJ ({taken_as})" in energy.source
+    assert energy.source.endswith(f"; {dtype} as {taken_as}")
+    idle = modelled_energy([layer(dtype, 0, 0, 800), layer("int8", 9, 18, 8)], 0)
+    assert " as " not in idle.source
+
+
 def test_what_does_not_fit_a_megabyte_is_in_dram():
     small = modelled_energy([layer("int8", 0, 0, 800, 2**20 - 10)], 10)
     large = modelled_energy([layer("int8", 0, 0, 800, 2**20 - 10)], 11)

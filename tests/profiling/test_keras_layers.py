@@ -2,7 +2,7 @@ import keras as keras3
 import pytest
 import tf_keras
 
-from tfcompress.profiling.keras_layers import is_counted, size
+from tfcompress.profiling.keras_layers import is_counted
 from tfcompress.profiling.keras_model import profile_keras_model
 
 both_keras = pytest.mark.parametrize("keras", [tf_keras, keras3])
@@ -37,9 +37,24 @@ def counts(keras, layer, *shapes):
          (5, 4), 5 * 4 * 2 * 3, 0),
         ("EinsumDense", {"equation": "...x,xy->...y", "output_shape": 3},
          (5, 6, 4), 30 * 4 * 3, 0),
-        # Nine steps of four gates over four inputs and six states.
-        ("LSTM", {"units": 6}, (9, 4), 9 * 4 * (24 + 36), None),
-        ("SimpleRNN", {"units": 6}, (9, 4), 9 * (24 + 36), None),
+        # Nine steps of four gates over four inputs and six states. Of a unit: four
+        # biases, three sigmoid of 4, two tanh, and f * c + i * g and o * tanh(c).
+        ("LSTM", {"units": 6}, (9, 4), 9 * 4 * (24 + 36), 54 * (4 + 12 + 2 + 4)),
+        ("LSTM", {"units": 6, "use_bias": False, "return_sequences": True},
+         (9, 4), 9 * 4 * (24 + 36), 54 * (12 + 2 + 4)),
+        ("SimpleRNN", {"units": 6}, (9, 4), 9 * (24 + 36), 54 * (1 + 1)),
+        # Two biases of three gates, two sigmoid, tanh, r * (U h) that is added, and
+        # z * h + (1 - z) * g.
+        ("GRU", {"units": 6}, (9, 4), 9 * 3 * (24 + 36), 54 * (6 + 8 + 1 + 2 + 4)),
+        ("GRU", {"units": 6, "reset_after": False},
+         (9, 4), 9 * 3 * (24 + 36), 54 * (3 + 8 + 1 + 1 + 4)),
+        # Nine steps, 6x5 places of 3x2 weights from four and five channels to 4x5.
+        ("ConvLSTM2D", {"filters": 5, "kernel_size": (3, 2), "activation": "relu",
+                        "recurrent_activation": "sigmoid"},
+         (9, 8, 6, 4), 9 * 30 * 6 * (4 + 5) * 20, 9 * 30 * 5 * (4 + 12 + 2 + 4)),
+        ("ConvLSTM1D", {"filters": 5, "kernel_size": 3, "return_sequences": True,
+                        "recurrent_activation": "sigmoid", "use_bias": False},
+         (9, 8, 4), 9 * 6 * 3 * (4 + 5) * 20, 9 * 6 * 5 * (12 + 2 + 4)),
     ],
 )  # fmt: skip
 def test_macs_and_operations_by_arithmetic(keras, layer, options, shape, macs, others):
@@ -60,11 +75,38 @@ def test_merges_of_three(keras, layer, others):
 
 
 @both_keras
-def test_attention_is_projections_and_two_products(keras):
-    layer = keras.layers.MultiHeadAttention(2, 3, value_dim=5)
-    macs, _ = counts(keras, layer, (7, 4), (9, 4))
-    projections = 7 * 4 * 6 + 9 * 4 * 6 + 9 * 4 * 10 + 7 * 10 * 4
-    assert macs == projections + 2 * 7 * 9 * (3 + 5)
+@pytest.mark.parametrize(
+    ("axes", "shapes", "macs"),
+    [
+        # One sum of 4 products; 5x6 sums of 4.
+        (1, [(4,), (4,)], 4),
+        ((2, 1), [(5, 4), (4, 6)], 5 * 6 * 4),
+        (-1, [(5, 4), (6, 4)], 5 * 6 * 4),
+    ],
+)
+def test_dot_is_a_matrix_product(keras, axes, shapes, macs):
+    inputs = [keras.Input(shape) for shape in shapes]
+    model = keras.Model(inputs, keras.layers.Dot(axes)(inputs))
+    assert profile_keras_model(model).totals.macs == macs
+
+
+@both_keras
+def test_what_may_multiply_is_told_and_what_cannot_is_not(keras):
+    layers = keras.layers
+    known = [
+        *(layers.Dropout(0.5), layers.ZeroPadding2D(), layers.Cropping2D()),
+        *(layers.MaxPooling2D(2), layers.PReLU(), layers.GroupNormalization(2)),
+        *(layers.SpatialDropout2D(0.5), layers.Flatten(), layers.UnitNormalization()),
+    ]
+    model = keras.Sequential(
+        [
+            keras.Input((8, 6, 4)),
+            *known,
+            layers.Lambda(lambda x: x @ x[0, :, None], (1,), name="mine"),
+        ]
+    )
+    (note,) = profile_keras_model(model).notes
+    assert "'mine' (Lambda) is counted as 0 multiply-accumulates" in note
 
 
 class Odd(tf_keras.layers.Layer):
@@ -81,7 +123,3 @@ def test_a_kernel_of_a_layer_that_is_not_known_is_told():
     assert "'odd' (Odd) is counted as 0" in note
     assert not is_counted(model.layers[-1])
     assert is_counted(tf_keras.layers.Dense(1))
-
-
-def test_open_sides_count_as_one():
-    assert size((None, 3, 4)) == 12

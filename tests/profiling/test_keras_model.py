@@ -1,6 +1,7 @@
 import keras as keras3
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
 import tiny
@@ -151,8 +152,72 @@ class Subclassed(tf_keras.Model):
 
 
 @pytest.mark.parametrize(
-    "model", [Subclassed(), tf_keras.Sequential([tf_keras.layers.Dense(1)])]
+    "model", [Subclassed(), tf_keras.Sequential([tf_keras.layers.Dense(1)]), 5]
 )
 def test_model_without_a_graph_is_refused(model):
     with pytest.raises(ModelError, match="built Functional or Sequential"):
         profile_keras_model(model)
+
+
+def test_raw_operations_of_keras_3_are_counted_as_layers():
+    x, y = keras3.Input((5, 4)), keras3.Input((4, 6))
+    raw = keras3.ops.relu(x * 2 + 1)
+    inner = keras3.Model([x, y], keras3.ops.matmul(raw, y), name="inner")
+    a, b = keras3.Input((5, 4)), keras3.Input((4, 6))
+    for model in (inner, keras3.Model([a, b], inner([a, b]), name="outer")):
+        result = profile_keras_model(model)
+        # Every one of 5x6 sums has 4 products.
+        assert result.totals.macs == 5 * 6 * 4
+        assert result.source == model.name
+        # 20 numbers are multiplied, added to and compared with 0. As two layers of a
+        # factor and a summand each, which is what they become: 2 + 2 + 1.
+        assert result.totals.flops == 2 * 120 + 20 * 5
+
+
+def test_an_operation_of_keras_3_that_cannot_be_loaded_is_one_line():
+    x = keras3.Input((4, 4))
+    model = keras3.Model(x, keras3.ops.slogdet(x))
+    with pytest.raises(ModelError, match="Slogdet") as caught:
+        profile_keras_model(model)
+    assert "\n" not in str(caught.value)
+
+
+def test_raw_operations_of_tf_keras_are_counted_or_told():
+    x, y = tf_keras.Input((5, 4)), tf_keras.Input((4, 6))
+    result = profile_keras_model(tf_keras.Model([x, y], tf.matmul(x, y)))
+    assert (result.totals.macs, result.notes) == (5 * 6 * 4, ())
+    x = tf_keras.Input((5, 4))
+    model = tf_keras.Model(x, tf.einsum("bij,bik,bil->bjkl", x, x, x))
+    (note,) = profile_keras_model(model).notes
+    assert "'tf.einsum' (TFOpLambda) is counted as 0 multiply-accumulates" in note
+
+
+@both_keras
+def test_a_fixed_batch_is_counted_as_a_whole_and_its_energy_by_the_example(keras):
+    def counted(batch_size):
+        x = keras.Input((8, 6, 4), batch_size=batch_size)
+        y = keras.layers.Conv2D(10, 3, activation="relu")(x)
+        y = keras.layers.Reshape((24, 10))(y)
+        y = keras.layers.MultiHeadAttention(2, 3)(y, y)
+        y = keras.layers.Dot(-1)([y, y])
+        y = keras.layers.LSTM(5)(y)
+        return profile_keras_model(keras.Model(x, keras.layers.Dense(7)(y)))
+
+    open_batch, one, four = counted(None), counted(1), counted(4)
+    # The convolution; projections of 10 to 2x3, thrice, and back, with two products of
+    # 24x24x2x3; 24x24 sums of 10; 24 steps of 4 gates over 24 inputs and 5 states; 5x7.
+    attention = 4 * 24 * 10 * 6 + 2 * 24 * 24 * 6
+    macs = 24 * 360 + attention + 24 * 24 * 10 + 24 * 4 * 5 * (24 + 5) + 35
+    assert one.totals.macs == open_batch.totals.macs == macs
+    assert four.totals.macs == 4 * macs
+    assert four.totals.flops == 4 * one.totals.flops
+    assert four.totals.written_bytes == 4 * one.totals.written_bytes
+    energies = [found.totals.modelled_energy for found in (one, four)]
+    assert energies[0].compute_millijoules == pytest.approx(
+        energies[1].compute_millijoules
+    )
+    # Weights are read once for all four.
+    assert energies[0].memory_millijoules > energies[1].memory_millijoules
+    assert one.notes == open_batch.notes == ()
+    (note,) = four.notes
+    assert "of a run of 4 examples" in note and "energy is of one" in note

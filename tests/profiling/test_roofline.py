@@ -24,6 +24,7 @@ def layer(dtype, macs, num_bytes):
         (layer("float32", 4000, 1000), Placement("compute", 4.0)),
         (layer("float32", 1000, 4000), Placement("memory", 4.0)),
         (layer("int8", 4000, 1500), Placement("memory", 1.5)),
+        (layer("uint8", 4000, 500), Placement("compute", 1.0)),
         # Not measured: as float32.
         (layer("int16", 4000, 1500), Placement("compute", 4.0)),
     ],

@@ -3,11 +3,13 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras as keras
 
 from tfcompress.data import from_arrays
 from tfcompress.errors import ModelError
 from tfcompress.export import export_tflite
+from tfcompress.profiling.keras_model import profile_keras_model
 from tfcompress.profiling.tflite_file import (
     _notes,
     _read_bytes,
@@ -154,3 +156,27 @@ def test_damaged_file_is_one_line(tmp_path, model):
             profile_tflite(path)
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_a_fixed_batch_counts_as_the_live_model_does(tmp_path):
+    found = {}
+    for batch_size in (1, 4):
+        net = keras.Sequential(
+            [
+                layers.Input((8, 8, 3), batch_size=batch_size),
+                layers.Conv2D(4, 3, bias_initializer="ones"),
+                layers.Flatten(),
+                layers.Dense(5, bias_initializer="ones"),
+            ]
+        )
+        path = tmp_path / f"{batch_size}.tflite"
+        path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(net).convert())
+        found[batch_size] = profile_tflite(path)
+        live = profile_keras_model(net)
+        # 36 places of 27x4 weights, and 144 numbers to 5.
+        assert found[batch_size].totals.macs == batch_size * (36 * 108 + 720)
+        assert live.totals.macs == found[batch_size].totals.macs
+        assert live.notes == found[batch_size].notes
+    one, four = (found[size].totals.modelled_energy for size in (1, 4))
+    assert one.compute_millijoules == pytest.approx(four.compute_millijoules)
+    assert "of a run of 4 examples" in found[4].notes[0] and not found[1].notes

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+import tf_keras as keras
 import tiny
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -99,3 +101,21 @@ def test_what_quantization_aware_training_keeps_is_counted_as_it_is_rounded(tmp_
 
 def test_a_layer_that_is_neither_pruned_nor_clustered_has_none():
     assert kernel_scalars(tiny.model()) == {}
+
+
+def test_zeros_of_all_kernels_of_a_layer_count():
+    layer = keras.layers.LSTM(5, name="lstm")
+    model = keras.Sequential([keras.Input((6, 4)), layer])
+    wrapped = tfmot.sparsity.keras.prune_low_magnitude(model)
+    masks = [mask for _, mask, _ in wrapped.layers[-1].pruning_vars]
+    # Four gates of 5 units, over 4 inputs and 5 states.
+    assert [tuple(mask.shape) for mask in masks] == [(4, 20), (5, 20)]
+    for mask in masks:
+        kept = np.zeros(mask.shape)
+        kept[0] = 1
+        mask.assign(kept)
+    wrapped.layers[-1].layer.set_weights(
+        [np.ones((4, 20)), np.ones((5, 20)), np.zeros(20)]
+    )
+    # Of 80 and of 100 weights 20 stay.
+    assert kernel_scalars(wrapped) == {"sparsity/lstm": pytest.approx(140 / 180)}

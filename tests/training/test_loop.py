@@ -24,7 +24,7 @@ from tfcompress.training.distillation import (
     MeanTeacher,
 )
 from tfcompress.training.fit import Fit
-from tfcompress.training.loop import train
+from tfcompress.training.loop import _layers, train
 from tfcompress.training.objectives import Distillation
 from tfcompress.training.schedules import CosineDecay
 
@@ -269,6 +269,24 @@ def test_checkpoint_of_another_teacher_of_that_name_is_not_used(tmp_path, other)
     changed = replace(run, teachers=named_teacher(**other), facts={})
     assert train(make_model(), changed, fit) != before
     assert "seconds_before" not in changed.facts
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_setting_is_told_from_a_layer_that_is_called_so(nested):
+    def layers_of(activation, name=None, before=None):
+        x = keras.Input((3,), name=before)
+        y = keras.layers.Dense(3, name=before and f"{before}_dense")(x)
+        y = keras.layers.Activation(activation, name=name)(y)
+        model = keras.Model(x, keras.layers.Add()([x, y]))
+        if nested:
+            model = keras.Sequential([keras.Input((3,)), model])
+        return _layers(model)
+
+    relu = layers_of("relu")
+    # Names that Keras makes up, and given ones, that of the setting among them.
+    assert layers_of("relu") == layers_of("relu", "relu", "given") == relu
+    assert layers_of("tanh", "tanh") != relu
+    assert layers_of("tanh", "tanh", "relu") != layers_of("relu", "relu", "tanh")
 
 
 def test_layer_that_does_not_exist_is_refused_before_anything_is_written(tmp_path):

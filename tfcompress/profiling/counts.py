@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,7 +22,8 @@ class LayerProfile:
       output_shape: without the batch, such as (height, width, channels).
       params: all weights, biases and statistics.
       nonzero_params: those of them that are not zero.
-      macs: multiply-accumulates for one example, padding counted.
+      macs: multiply-accumulates of a run, padding counted. A run is of one example,
+        unless the model or file fixes a batch; then the profile has a note.
       kernel_params: weights that are multiplied with activations, which is what
         pruning can touch: kernels, and neither biases nor normalisation.
       nonzero_kernel_params: those of them that are not zero.
@@ -31,7 +32,7 @@ class LayerProfile:
       num_channel_values: likewise, in that output channel which has most.
       trainable_params: those that training changes; None for a .tflite file.
       dtype: of the activations, such as `int8`.
-      flops: operations for one example: two a MAC, and one for each addition,
+      flops: operations of a run: two a MAC, and one for each addition,
         comparison or function of an element beside.
       weight_bytes: of `params`, by their types.
       read_bytes: inputs and constants, each read once.
@@ -95,7 +96,7 @@ class Totals:
       params: all weights, biases and statistics.
       trainable_params: those that training changes; None for a .tflite file.
       nonzero_params: those of `params` that are not zero.
-      macs: multiply-accumulates for one example.
+      macs: multiply-accumulates of a run; see `LayerProfile`.
       sparsity: share of zeros among all kernels, in [0, 1].
       size_bytes: of the file.
       gzip_bytes: of the file through gzip, level 9.
@@ -103,14 +104,14 @@ class Totals:
       folded_params: those that a float32 .tflite file of the model has, where BatchNorm
         is folded into kernels and every convolution has biases; of a .tflite file
         `params`, and None where it cannot be told.
-      flops: operations for one example, two a MAC.
+      flops: operations of a run, two a MAC.
       weight_bytes: of parameters, by their types; what is stored once counts once.
       other_bytes: of the file that are not weights: structure, names, scales.
       read_bytes: inputs and constants of all layers, each read once.
       written_bytes: outputs of all layers, each written once.
       peak_memory_bytes: of activations, as `MemoryPlan` places them.
       peak_op: the layer or operator at which most of them are alive.
-      modelled_energy: of one example, from its MACs and bytes.
+      modelled_energy: of one example, from the MACs and bytes of a run.
       measured_energy: of one example, by the processor's counters, where it has some.
     """
 
@@ -142,8 +143,9 @@ class Totals:
         folded_params: int | None = None,
         content: bytes | None = None,
         memory: MemoryPlan | None = None,
+        batch_size: int = 1,
     ) -> Totals:
-        """Adds up `layers`, and weighs the `content` of their file."""
+        """Adds up the layers of a run of `batch_size`, weighs the file's `content`."""
         layers = tuple(layers)
         weight_bytes: Counter[str] = Counter()
         for layer in layers:
@@ -168,7 +170,9 @@ class Totals:
             written_bytes=sum(layer.written_bytes for layer in layers),
             peak_memory_bytes=memory.peak_bytes if memory else None,
             peak_op=layers[memory.peak_op].name if memory else None,
-            modelled_energy=modelled_energy(layers, memory.peak_bytes if memory else 0),
+            modelled_energy=modelled_energy(
+                layers, memory.peak_bytes if memory else 0, batch_size
+            ),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -183,6 +187,25 @@ class Totals:
             for name in ("modelled_energy", "measured_energy")
         }
         return cls(**{**values, **energies})
+
+
+def batch_size_of(input_shapes: Iterable[Sequence[int | None]]) -> int:
+    """Returns the examples of a run: the first side of the first input, 1 if open.
+
+    As `litert_worker` tells them for what it measures; a vector is one example.
+    """
+    shape = next(iter(input_shapes), ())
+    return max(1, shape[0] or 1) if len(shape) > 1 else 1
+
+
+def batch_notes(batch_size: int) -> tuple[str, ...]:
+    """Returns a line where counts are not of one example."""
+    if batch_size == 1:
+        return ()
+    return (
+        f"MACs, FLOPs, bytes and memory are of a run of {batch_size} examples, the "
+        "batch that is fixed in it; energy is of one",
+    )
 
 
 def gzip_size(content: bytes) -> int:

@@ -20,9 +20,14 @@ _POWERCAP = Path("/sys/class/powercap")
 
 # Picojoules in 45 nm at 0.9 V: M. Horowitz, "Computing's energy problem (and what we
 # can do about it)", ISSCC 2014, figure 1.1.9. An int8 product is added to an int32 sum.
-# It has no 16-bit integers: those are taken as 32 bits, which is above the truth.
-_MULTIPLY_PJ = {"int8": 0.2, "int16": 3.1, "float16": 1.1, "float32": 3.7}
-_ADD_PJ = {"int8": 0.1, "int16": 0.1, "float16": 0.4, "float32": 0.9}
+_MULTIPLY_PJ = {"int8": 0.2, "int32": 3.1, "float16": 1.1, "float32": 3.7}
+_ADD_PJ = {"int8": 0.1, "int32": 0.1, "float16": 0.4, "float32": 0.9}
+# What it does not have is taken as the nearest that it has, which the source tells.
+_TAKEN_AS = {
+    **dict.fromkeys(("bool", "int2", "uint4", "int4", "uint8"), "int8"),
+    **dict.fromkeys(("int16", "uint16", "uint32", "int64", "uint64"), "int32"),
+    "bfloat16": "float16",
+}
 _SRAM_PJ_A_BYTE = 100 / 8  # a 64-bit access of a memory of 1 MB
 _DRAM_PJ_A_BYTE = 1300 / 8  # the lower end of 1.3 to 2.6 nJ for 64 bits
 _SRAM_BYTES = 1 << 20
@@ -56,7 +61,9 @@ class Energy:
     memory_millijoules: float | None = None
 
 
-def modelled_energy(layers: Iterable[LayerProfile], peak_memory_bytes: int) -> Energy:
+def modelled_energy(
+    layers: Iterable[LayerProfile], peak_memory_bytes: int, batch_size: int = 1
+) -> Energy:
     """Returns the energy of one example, from multiply-accumulates and bytes.
 
     Memory is on the chip (a block of 1 MB) if the weights and the activations that are
@@ -65,6 +72,7 @@ def modelled_energy(layers: Iterable[LayerProfile], peak_memory_bytes: int) -> E
     Args:
       layers: with their MACs, operations and bytes.
       peak_memory_bytes: of activations.
+      batch_size: examples in the run that these are counts of.
 
     References:
       M. Horowitz, "Computing's energy problem (and what we can do about it)", IEEE
@@ -74,23 +82,30 @@ def modelled_energy(layers: Iterable[LayerProfile], peak_memory_bytes: int) -> E
     weight_bytes = sum(sum(layer.weight_bytes.values()) for layer in layers)
     is_on_chip = weight_bytes + peak_memory_bytes <= _SRAM_BYTES
     a_byte = _SRAM_PJ_A_BYTE if is_on_chip else _DRAM_PJ_A_BYTE
-    compute, used = 0.0, {}
+    compute = 0.0
+    used: dict[str, float] = {}
+    substitutes: dict[str, str] = {}
+    millijoules = 1e-9 / batch_size
     for layer in layers:
-        dtype = layer.dtype if layer.dtype in _ADD_PJ else "float32"
+        known = layer.dtype in _ADD_PJ
+        dtype = layer.dtype if known else _TAKEN_AS.get(layer.dtype, "float32")
         a_mac = _MULTIPLY_PJ[dtype] + _ADD_PJ[dtype]
         compute += layer.macs * a_mac
         compute += max(0, layer.flops - 2 * layer.macs) * _ADD_PJ[dtype]
         if layer.macs:
             used[dtype] = a_mac
+        if layer.flops and not known:
+            substitutes[layer.dtype] = dtype
     memory = a_byte * sum(layer.accessed_bytes for layer in layers)
     macs = ", ".join(f"{pj:.1f} pJ ({dtype})" for dtype, pj in used.items()) or "none"
+    taken = "".join(f"; {ours} as {theirs}" for ours, theirs in substitutes.items())
     place = "1 MB of SRAM" if is_on_chip else "DRAM"
     return Energy(
         "modelled",
-        (compute + memory) * 1e-9,
-        _SOURCE.format(macs=macs, memory=f"{a_byte:g}", place=place),
-        compute * 1e-9,
-        memory * 1e-9,
+        (compute + memory) * millijoules,
+        _SOURCE.format(macs=macs, memory=f"{a_byte:g}", place=place) + taken,
+        compute * millijoules,
+        memory * millijoules,
     )
 
 

@@ -7,18 +7,25 @@ as an operation is said in `operator_flops.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from tfcompress.errors import ModelError
+from tfcompress.profiling.keras_attention import (
+    attention_macs,
+    attention_other_flops,
+    heads_macs,
+    heads_other_flops,
+)
+from tfcompress.profiling.keras_calls import Call, Shape, size
 from tfcompress.profiling.operator_flops import PER_OUTPUT
 
 _CONVOLUTIONS = frozenset({"Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D"}) | {
     *("DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")
 }
 _TRANSPOSED = frozenset({"Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"})
-_RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
+_CONV_LSTM = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+_RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"}) | _CONV_LSTM
 _ACTIVATIONS = {
     **dict.fromkeys(("relu", "tanh", "exponential", "softsign"), 1),
     **dict.fromkeys(("relu6", "leaky_relu"), 2),
@@ -29,57 +36,48 @@ _ACTIVATIONS = {
 }
 _PER_OUTPUT = {
     **dict.fromkeys(("BatchNormalization", "Rescaling", "Normalization"), 2),
-    **dict.fromkeys(("LeakyReLU", "PReLU", "SpatialDropout2D"), 2),
+    **dict.fromkeys(("LeakyReLU", "PReLU"), 2),
     **dict.fromkeys(("ELU", "ReLU"), 1),
     **dict.fromkeys(("Divide", "BorderScale", "ThresholdedReLU"), 1),
     **dict.fromkeys(("LayerNormalization", "SumLayerNormalization"), 8),
+    "GroupNormalization": 8,
+    "RMSNormalization": 4,  # squares, their sum, quotients, factors
+    "UnitNormalization": 3,
+    "LayerScale": 1,
     **dict.fromkeys(("HardSwish", "HardSwishGate", "Softmax"), 5),
     "HardSigmoid": 4,
     "TanhGelu": 9,
-    "SpatialDropout2D": 0,
 }
 _MERGES = frozenset({"Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average"})
-Shape = tuple[int | None, ...]
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a layer in a model.
-
-    Args:
-      layer: that is called, without TF-MOT's wrapper.
-      name: of it, for messages.
-      inputs: shapes of what it is called on, batch and all.
-      outputs: shapes of what it returns.
-      num_kernel_params: elements of all its kernels.
-    """
-
-    layer: Any
-    name: str
-    inputs: Sequence[Shape]
-    outputs: Sequence[Shape]
-    num_kernel_params: int
-
-    @property
-    def kinds(self) -> set[str]:
-        """Names of the layer's classes, its own and those it inherits from."""
-        return {base.__name__ for base in type(self.layer).__mro__}
-
-    @property
-    def kind(self) -> str:
-        """Name of the layer's own class."""
-        return type(self.layer).__name__
+_BY_RANK = (
+    *("AveragePooling", "MaxPooling", "GlobalAveragePooling", "GlobalMaxPooling"),
+    *("Cropping", "ZeroPadding", "UpSampling", "SpatialDropout"),
+)
+# Neither these nor `_PER_OUTPUT` and `_MERGES` multiply and add; what is for training
+# alone is idle here.
+_WITHOUT_MACS = frozenset(
+    {
+        *("InputLayer", "Activation", "ActivityRegularization", "Concatenate"),
+        *("AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise"),
+        *("StochasticDepth", "Permute", "RepeatVector", "Reshape", "Flatten"),
+        *("Identity", "Embedding", "Masking", "CenterCrop", "RandomBrightness"),
+        *("RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation"),
+        *("RandomTranslation", "RandomZoom", "ChannelShuffle", "DepthToSpace"),
+        *("SpaceToDepth", "PrecisionChange", "Slice", "WindowAverage"),
+        *("QuantizeLayer", *(f"{name}{rank}D" for name in _BY_RANK for rank in "123")),
+    }
+)
 
 
 def is_counted(layer: Any) -> bool:
-    """Returns whether `count_macs` knows a layer that has kernels."""
+    """Returns whether `count_macs` knows what a layer computes."""
     kinds = {base.__name__ for base in type(layer).__mro__}
-    known = _CONVOLUTIONS | _TRANSPOSED | _RECURRENT | set(_COUNTERS) | {"Dense"}
-    return bool(kinds & known)
+    with_macs = _CONVOLUTIONS | _TRANSPOSED | _RECURRENT | set(_COUNTERS) | {"Dense"}
+    return bool(kinds & (with_macs | _WITHOUT_MACS | _MERGES | set(_PER_OUTPUT)))
 
 
 def count_macs(call: Call) -> int:
-    """Returns the multiply-accumulates of one call, for one image.
+    """Returns the multiply-accumulates of one call, for a batch of 1 where it is open.
 
     A kernel of n weights costs n at each output position, or at each input position
     where it is transposed; padding is counted.
@@ -96,21 +94,29 @@ def count_macs(call: Call) -> int:
     if kinds & (_CONVOLUTIONS | {"Dense"}):
         return call.num_kernel_params * _positions(call, call.outputs[0])
     if kinds & _RECURRENT:
-        return call.num_kernel_params * (call.inputs[0][1] or 1)
+        return call.num_kernel_params * _steps(call)
     return 0
 
 
 def count_flops(call: Call, macs: int) -> int:
-    """Returns the operations of one call, for one image, two for each MAC."""
+    """Returns the operations of one call, two for each MAC; see `count_macs`."""
+    for kinds, counter in _BESIDE_MACS:
+        if call.kinds & kinds:
+            return 2 * macs + counter(call)
     outputs = sum(size(shape) for shape in call.outputs)
     each = _PER_OUTPUT.get(call.kind, 0)
     if macs and getattr(call.layer, "use_bias", False):
         each += 1
     if call.kind == "ReLU" and getattr(call.layer, "max_value", None) is not None:
         each += 1
-    activation = getattr(call.layer, "activation", None)
-    each += _ACTIVATIONS.get(getattr(activation, "__name__", ""), 0)
+    each += _activation(call.layer)
     return 2 * macs + each * outputs + _unlike_outputs(call, outputs)
+
+
+def _activation(layer: Any, attribute: str = "activation") -> int:
+    """Operations of a layer's activation on one element."""
+    activation = getattr(layer, attribute, None)
+    return _ACTIVATIONS.get(getattr(activation, "__name__", ""), 0)
 
 
 def _unlike_outputs(call: Call, outputs: int) -> int:
@@ -132,13 +138,8 @@ def _unlike_outputs(call: Call, outputs: int) -> int:
     return 0
 
 
-def size(shape: Shape) -> int:
-    """Returns the number of elements at a batch of 1."""
-    return math.prod(1 if side is None else side for side in shape)
-
-
 def _positions(call: Call, shape: Shape) -> int:
-    """Number of places at which the layer's kernel is applied in one call."""
+    """Number of places at which the kernel is applied in one call, batch and all."""
     is_channels_first = getattr(call.layer, "data_format", None) == "channels_first"
     sides = shape[2:] if is_channels_first else shape[1:-1]
     if None in sides:
@@ -146,7 +147,40 @@ def _positions(call: Call, shape: Shape) -> int:
             f"cannot count the multiply-accumulates of layer {call.name!r}: its sides "
             f"are open, {sides}; build the model with a fixed input_shape"
         )
-    return math.prod(side or 1 for side in sides)
+    return size((shape[0], *sides))
+
+
+def _steps(call: Call) -> int:
+    """Times that the kernels of a recurrent layer are applied, of all examples.
+
+    Those of ConvLSTM are, in each step, wherever there is an output.
+    """
+    steps = size(call.inputs[0][:2])
+    if not call.kinds & _CONV_LSTM:
+        return steps
+    cell = call.layer.cell
+    shape = call.outputs[0][-cell.rank - 1 :]
+    is_channels_first = cell.data_format == "channels_first"
+    return steps * size(shape[1:] if is_channels_first else shape[:-1])
+
+
+def _cells(call: Call) -> int:
+    """Biases, activations and gates of recurrent layers.
+
+    LSTM: c = f * c + i * g; h = o * tanh(c), of four gates. GRU: z * h + (1 - z) * g,
+    of three, where r is multiplied with a state, or with a sum that is added then.
+    """
+    cell = call.layer.cell
+    units = getattr(cell, "units", None) or cell.filters
+    function, gate = _activation(cell), _activation(cell, "recurrent_activation")
+    if "SimpleRNN" in call.kinds:
+        each = cell.use_bias + function
+    elif "GRU" in call.kinds:
+        biases = 6 if cell.reset_after else 3
+        each = biases * cell.use_bias + 2 * gate + function + 4 + 1 + cell.reset_after
+    else:
+        each = 4 * cell.use_bias + 3 * gate + 2 * function + 4
+    return int(each) * units * _steps(call)
 
 
 def _matrix_product(call: Call) -> int:
@@ -168,29 +202,21 @@ def _einsum(call: Call) -> int:
     return math.prod(sides.values()) * size(call.inputs[0][:leading])
 
 
-def _attention_heads(call: Call) -> int:
-    """Projections of queries, keys and values, both products, and the projection out.
-
-    Keys are as long as values; they are the queries where none are given.
-    """
-    layer, query = call.layer, call.inputs[0]
-    config = layer.get_config()
-    heads, key_dim = config["num_heads"], config["key_dim"]
-    value_dim = config["value_dim"] or key_dim
-    value = call.inputs[1] if len(call.inputs) > 1 else query
-    key = call.inputs[2] if len(call.inputs) > 2 else value
-    num_queries, num_values = size(query[1:-1]), size(value[1:-1])
-    projections = (
-        size(query) * heads * key_dim
-        + size(key) * heads * key_dim
-        + size(value) * heads * value_dim
-        + num_queries * heads * value_dim * (call.outputs[0][-1] or 1)
-    )
-    return projections + heads * num_queries * num_values * (key_dim + value_dim)
+def _dot(call: Call) -> int:
+    axes = call.layer.axes
+    axis = axes if isinstance(axes, int) else axes[0]
+    return size(call.outputs[0]) * (call.inputs[0][axis] or 1)
 
 
+_BESIDE_MACS: tuple[tuple[frozenset[str], Callable[[Call], int]], ...] = (
+    (_RECURRENT, _cells),
+    (frozenset({"MultiHeadAttention"}), heads_other_flops),
+    (frozenset({"Attention", "AdditiveAttention"}), attention_other_flops),
+)
 _COUNTERS: dict[str, Callable[[Call], int]] = {
+    **dict.fromkeys(("Attention", "AdditiveAttention"), attention_macs),
+    "Dot": _dot,
     "MatrixProduct": _matrix_product,
     "EinsumDense": _einsum,
-    "MultiHeadAttention": _attention_heads,
+    "MultiHeadAttention": heads_macs,
 }

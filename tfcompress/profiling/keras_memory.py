@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfcompress.profiling.keras_layers import size
+from tfcompress.profiling.keras_calls import size
 from tfcompress.profiling.memory_plan import Buffer, MemoryPlan, Step, plan_memory
 
 _TFMOT_LAYERS = frozenset({"PruneLowMagnitude", "QuantizeWrapperV2", "QuantizeLayer"})

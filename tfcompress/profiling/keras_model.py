@@ -15,10 +15,16 @@ import numpy as np
 import tensorflow as tf
 
 from tfcompress.errors import ModelError
-from tfcompress.profiling.counts import LayerProfile, Totals
+from tfcompress.loading import load_model
+from tfcompress.profiling.counts import (
+    LayerProfile,
+    Totals,
+    batch_notes,
+    batch_size_of,
+)
+from tfcompress.profiling.keras_calls import Call
 from tfcompress.profiling.keras_folding import count_folded_params
 from tfcompress.profiling.keras_layers import (
-    Call,
     count_flops,
     count_macs,
     is_counted,
@@ -35,6 +41,7 @@ from tfcompress.profiling.keras_memory import (
 from tfcompress.profiling.profile import Profile
 from tfcompress.profiling.tflite_graph import read_file
 
+_RAW_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda"})
 _TFMOT_VARIABLES = ("_min", "_max", "_step", "_leaders", "/mask", "/threshold")
 
 
@@ -44,18 +51,23 @@ def profile_keras_model(model: Any, path: Path | None = None) -> Profile:
     A kernel of n weights costs n multiply-accumulates at each output position, or at
     each input position where it is transposed; this is exact for grouped, depthwise
     and separable convolutions too, with padding counted. TF-MOT's wrappers are looked
-    through. Bytes and memory are those of a model whose layers run one by one.
+    through. Bytes and memory are those of a model whose layers run one by one. Raw
+    operations are counted as the layers that `load_model` makes of them.
 
     Args:
       model: built, with sizes known but for the batch.
       path: of the file it came from; it is weighed for `size_bytes`.
 
     Raises:
-      ModelError: the model is subclassed or not built, or a size is open.
+      ModelError: the model is subclassed or not built, a size is open, or it has raw
+        operations of Keras 3 that no layers can be made of.
     """
+    found = _with_layers_only(model)
+    source, model = str(path or model.name), found
     layers = tuple(_layer_profiles(model, "", 1))
     memory = plan_keras_memory(model, [layer.name for layer in layers])
     nodes = [node for found in _nodes_by_layer(model).values() for node in found]
+    batch_size = batch_size_of(tuple(tensor.shape) for tensor in graph_of(model).inputs)
     is_flat = not any(hasattr(layer, "layers") for layer in model.layers)
     totals = Totals.of(
         layers,
@@ -65,15 +77,42 @@ def profile_keras_model(model: Any, path: Path | None = None) -> Profile:
         folded_params=count_folded_params(nodes) if is_flat else None,
         content=read_file(path) if path and path.is_file() else None,
         memory=memory,
+        batch_size=batch_size,
     )
     return Profile(
-        source=str(path) if path else str(model.name),
+        source=source,
         format="keras",
         totals=totals,
         layers=layers,
         memory=memory,
-        notes=tuple(_notes(model)),
+        notes=(*batch_notes(batch_size), *_notes(model)),
     )
+
+
+def _with_layers_only(model: Any) -> Any:
+    """Returns the model, or what loading makes of one with raw operations.
+
+    Those of tf_keras are layers too, if of unknown content: should loading refuse them,
+    the model is counted as it is, and each is noted.
+    """
+    raw = list(_raw_operations(model))
+    if not raw:
+        return model
+    try:
+        return load_model(model, check_outputs=False)
+    except ModelError:
+        if all(type(operation).__name__ in _RAW_LAYERS for operation in raw):
+            return model
+        raise
+
+
+def _raw_operations(model: Any) -> Iterator[Any]:
+    for node, *_ in _nodes_by_layer(model).values():
+        layer = unwrapped(layer_of(node))
+        if hasattr(layer, "layers"):
+            yield from _raw_operations(layer)
+        elif type(layer).__name__ in _RAW_LAYERS or not hasattr(layer, "weights"):
+            yield layer
 
 
 def _layer_profiles(model: Any, prefix: str, calls: int) -> Iterator[LayerProfile]:
@@ -158,16 +197,13 @@ def _weights(wrapper: Any) -> list[tuple[str, np.ndarray]]:
 
 
 def _notes(model: Any) -> Iterator[str]:
-    """Yields a line for each layer with matrices that is not counted."""
+    """Yields a line for each layer that may multiply, and is not counted."""
     for layer in model.layers:
         inner = unwrapped(layer)
         if hasattr(inner, "layers"):
             yield from _notes(inner)
-        elif not is_counted(inner) and any(
-            len(weight.shape) > 1 and weight.name.split(":")[0].endswith("kernel")
-            for weight in inner.weights
-        ):
+        elif not is_counted(inner):
             yield (
                 f"layer {inner.name!r} ({type(inner).__name__}) is counted as 0 "
-                "multiply-accumulates: it has a kernel that it may use in any way"
+                "multiply-accumulates: what it computes is not known"
             )

@@ -44,7 +44,7 @@ def kernels(op: Op) -> tuple[Tensor, ...]:
 
 
 def count_macs(op: Op) -> int:
-    """Returns the multiply-accumulates of one run of an operator.
+    """Returns the multiply-accumulates of one run of an operator, of its whole batch.
 
     Args:
       op: of any kind; those that do not multiply and add count as 0.

@@ -152,9 +152,11 @@ def profile(
 ) -> Profile:
     """Profiles a live Keras model, a Keras file or a .tflite file.
 
-    Counts are of one example. Those of a .tflite file are of its operators, whose
-    tensors are of the types that the runtime computes with; those of a Keras model of
-    its layers, each run for itself.
+    Counts are of one run: of one example, but for a live model or .tflite file with a
+    larger batch fixed in it, which a note tells; energy is of one example always.
+    Counts of a .tflite file are of its operators, whose tensors are of the types that
+    the runtime computes with; those of a Keras model of its layers, each
+    run for itself.
 
     Args:
       model_or_path: a Functional or Sequential model of tf_keras or Keras 3, or the

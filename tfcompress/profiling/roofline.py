@@ -30,6 +30,7 @@ _LAYER_MACS = 28 * 28 * _CHANNELS * _CHANNELS
 # Beyond the caches: one thread may have those that all cores share to itself.
 _LEAST_BYTES, _BYTES_A_THREAD = 64 << 20, 16 << 20
 _NUM_COPIES = 10
+_AS_INT8 = frozenset({"uint8", "int4", "uint4", "int2"})
 
 
 class Placement(NamedTuple):
@@ -71,9 +72,14 @@ class Roofline:
         return _measure(num_threads)
 
     def place(self, layer: LayerProfile) -> Placement:
-        """Returns where a layer lies; types that were not measured are as float32."""
+        """Returns where a layer lies.
+
+        Integers of 8 bits and fewer are as int8, all else that was not measured as
+        float32.
+        """
         rates = self.macs_per_second
-        compute = layer.macs / rates.get(layer.dtype, rates["float32"])
+        dtype = "int8" if layer.dtype in _AS_INT8 else layer.dtype
+        compute = layer.macs / rates.get(dtype, rates["float32"])
         memory = layer.accessed_bytes / self.bytes_per_second
         bound: Literal["memory", "compute"] = (
             "compute" if compute > memory else "memory"

@@ -10,7 +10,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tfcompress.errors import ModelError
-from tfcompress.profiling.counts import LayerProfile, Totals
+from tfcompress.profiling.counts import (
+    LayerProfile,
+    Totals,
+    batch_notes,
+    batch_size_of,
+)
 from tfcompress.profiling.kernel_counts import count_kernel
 from tfcompress.profiling.memory_plan import Buffer, MemoryPlan, Step, plan_memory
 from tfcompress.profiling.operator_flops import CALLING, UNCOUNTED, count_flops
@@ -57,13 +62,14 @@ def profile_tflite(path: str | Path) -> Profile:
             f"{path} is damaged: an operator does not fit its tensors ({error}); copy "
             "it again, or convert the model again"
         ) from error
+    batch_size = batch_size_of(tensor.shape for tensor in graphs[0].inputs)
     return Profile(
         source=str(path),
         format="tflite",
-        totals=Totals.of(layers, content=content, memory=memory),
+        totals=Totals.of(layers, content=content, memory=memory, batch_size=batch_size),
         layers=layers,
         memory=memory,
-        notes=_notes(graphs),
+        notes=(*batch_notes(batch_size), *_notes(graphs)),
     )
 
 

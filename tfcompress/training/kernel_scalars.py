@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -39,16 +40,24 @@ def kernel_scalars(model: keras.Model) -> dict[str, float]:
     Returns:
       By tag: `sparsity/LAYER`, the share of zeros, where training makes or keeps them;
       `clusters/LAYER`, the number of different values, where weights share a few (in
-      the channel that has most, where each has its own).
+      the channel that has most, where each has its own; in the kernel that has most,
+      where a layer has several).
     """
-    scalars: dict[str, float] = {}
+    clusters: dict[str, float] = {}
+    # A recurrent layer has two kernels, each with a mask of its own.
+    num_zeros: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
     for kernel in _kernels(model):
         if kernel.keeps_zeros:
-            scalars[f"sparsity/{kernel.layer}"] = float(np.mean(kernel.values == 0))
+            num_zeros[kernel.layer] += int(np.sum(kernel.values == 0))
+            sizes[kernel.layer] += kernel.values.size
         if kernel.is_shared:
             counts = WeightCounts.of(kernel.values, kernel.num_channel_axes)
-            scalars[f"clusters/{kernel.layer}"] = counts.num_channel_values
-    return scalars
+            clusters[kernel.layer] = max(
+                counts.num_channel_values, clusters.get(kernel.layer, 0)
+            )
+    sparsities = {f"sparsity/{name}": num_zeros[name] / sizes[name] for name in sizes}
+    return sparsities | {f"clusters/{name}": clusters[name] for name in clusters}
 
 
 def _kernels(model: keras.Model) -> Iterator[_Kernel]:

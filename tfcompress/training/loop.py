@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -196,6 +196,27 @@ def _layers(model: keras.Model) -> str:
     except NotImplementedError:
         # A layer of the user's own does not tell its settings.
         return repr([type(layer).__name__ for layer in model.layers])
-    for place, named in enumerate([model, *model.layers]):
-        text = text.replace(json.dumps(named.name), f'"{place}"')
-    return text
+    places: dict[str, str] = {}
+    for layer in model._flatten_layers():
+        places.setdefault(layer.name, str(len(places)))
+    return json.dumps(_placed(json.loads(text), places))
+
+
+def _placed(value: Any, places: Mapping[str, str]) -> Any:
+    """Returns a configuration with places for names, where a name stands for a layer.
+
+    That is by the key `name`, and at the head of what inputs and outputs refer to:
+    [name, node, tensor]. Any other text is a setting, whatever layer is called so.
+    """
+    if isinstance(value, dict):
+        return {
+            key: places.get(each, each)
+            if key == "name" and isinstance(each, str)
+            else _placed(each, places)
+            for key, each in value.items()
+        }
+    if not isinstance(value, list):
+        return value
+    if [type(each) for each in value[:3]] == [str, int, int]:
+        return [places.get(value[0], value[0]), *_placed(value[1:], places)]
+    return [_placed(each, places) for each in value]
