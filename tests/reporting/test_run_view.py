@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -7,7 +5,7 @@ from run_folder import AFTER, BEFORE, full_report, make_run, report
 
 from tfcompress.errors import WorkdirError
 from tfcompress.reporting.finished_run import FinishedRun
-from tfcompress.reporting.run_view import loading_snippet, run_view
+from tfcompress.reporting.run_view import run_view
 
 
 def view_of(folder, report=None):
@@ -90,23 +88,3 @@ def test_a_report_of_another_shape_is_told(tmp_path):
     broken = replace(whole, artifact={**whole.artifact, "changed": {"images": 7}})
     with pytest.raises(WorkdirError, match="is not what a run writes"):
         view_of(tmp_path / "a", broken)
-
-
-@pytest.mark.parametrize("name", ["model.tflite", "baseline.tflite"])
-def test_the_snippet_runs(tmp_path, name):
-    run = FinishedRun.open(make_run(tmp_path / "a"))
-    if name == "baseline.tflite":
-        given = {**run.report.artifact["input"], "scale": None}
-        artifact = {**run.report.artifact, "input": given}
-        run = replace(run, report=replace(run.report, artifact=artifact))
-    (run.folder / name).rename(run.folder / "model.tflite")
-    program = "\n".join(loading_snippet(run))
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=run.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    # The largest of equal outputs is the first.
-    assert done.stdout.strip() == "0", done.stderr

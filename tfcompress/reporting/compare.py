@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.profiling import Profile
+from tfcompress.profiling.environment import environment
 from tfcompress.profiling.profile import csv_cell
-from tfcompress.reporting.figures import FIGURES, Row, figure_text
+from tfcompress.reporting.figures import FIGURES, Row
 from tfcompress.reporting.finished_run import FinishedRun
-from tfcompress.reporting.markdown import cell, table
 from tfcompress.reporting.pareto import pareto_front
 from tfcompress.reporting.robustness import measure_robustness, robustness_columns
-from tfcompress.reporting.subjects import Subject, open_subject
+from tfcompress.reporting.subjects import Subject, changed_from_first, open_subject
 from tfcompress.reporting.timing import timed
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tfcompress.quality.accuracy import Accuracy
     from tfcompress.quality.robustness.perturbations import Perturbations
     from tfcompress.quality.robustness.result import Robustness
+    from tfcompress.reporting.changed import ChangedImages
 
 SCHEMA_VERSION = 1
 AXES = ("top1", "size_bytes")
@@ -41,7 +42,10 @@ class Comparison:
       accuracies: of these models, by the same names; empty without data.
       robustness: of these models but the first, their baseline, by the same names;
         empty where it was not asked for.
+      changed: what these models but the first call otherwise than that one, by the
+        same names; empty without data.
       class_names: of the data.
+      environment: versions, processor and threads where the comparison was made.
       axes: figures of the Pareto front, names of `FIGURES`.
       notes: how figures were measured, or why they are not known.
 
@@ -56,7 +60,9 @@ class Comparison:
     profiles: Mapping[str, Profile] | None = None
     accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
     robustness: Mapping[str, Robustness] = field(default_factory=dict)
+    changed: Mapping[str, ChangedImages] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
     axes: tuple[str, ...] = AXES
     notes: tuple[str, ...] = ()
 
@@ -128,6 +134,8 @@ class Comparison:
             "differences": self.differences(),
             "settings": whole,
             "robustness": [result.to_dict() for result in self.robustness.values()],
+            "changed": {name: each.facts for name, each in self.changed.items()},
+            "environment": dict(self.environment),
             "notes": list(self.notes),
         }
 
@@ -155,29 +163,10 @@ class Comparison:
         return text.getvalue()
 
     def to_markdown(self, diff_only: bool = False) -> str:
-        """Returns tables for people: figures, and the settings that differ."""
-        names, front = self.figure_names(diff_only), self.pareto()
-        rows = [
-            [
-                *(row.name, row.kind, "yes" if row in front else ""),
-                *(figure_text(name, row.figures[name]) for name in names),
-            ]
-            for row in self.rows
-        ]
-        head = ["model", "kind", "Pareto", *(FIGURES[name].label for name in names)]
-        axes = ", ".join(FIGURES[axis].label for axis in self.axes)
-        parts = [
-            "# Comparison",
-            table(head, rows),
-            f"Pareto: no other beats it in {axes}.",
-        ]
-        if differences := self.differences():
-            lines = [[path, *values.values()] for path, values in differences.items()]
-            parts.append("## What differs between the runs")
-            parts.append(table(["setting", *(run.name for run in self.runs)], lines))
-        for result in self.robustness.values():
-            parts.append(f"## Robustness\n\n```\n{result}\n```")
-        return "\n\n".join([*parts, *map(cell, self.notes), ""])
+        """Returns tables for people: figures, settings that differ, the environment."""
+        from tfcompress.reporting.comparison_markdown import comparison_markdown
+
+        return comparison_markdown(self, diff_only)
 
     def to_html(self, diff_only: bool = False) -> str:
         """Returns one page with everything in it: no file and no network is needed.
@@ -246,7 +235,9 @@ def compare(
             name: each.accuracy for name, each in lone.items() if each.accuracy
         },
         robustness=tried,
+        changed=changed_from_first(lone, data),
         class_names=() if data is None else data.class_names,
+        environment=environment(num_threads),
         axes=axes,
         notes=tuple(notes),
     )

@@ -13,8 +13,12 @@ from tfcompress.reporting.figures import Row, figures_of
 from tfcompress.reporting.finished_run import FinishedRun, is_run
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from tfcompress.data.dataset import Dataset
     from tfcompress.quality.accuracy import Accuracy
+    from tfcompress.reporting.changed import ChangedImages
 
 
 class Subject(NamedTuple):
@@ -27,6 +31,7 @@ class Subject(NamedTuple):
       profile: if it is no run.
       model: what answers, a live one or a path, if it is no run.
       accuracy: of that, where there was data.
+      logits: for the test images, shape `(num_examples, num_classes)`, likewise.
     """
 
     rows: tuple[Row, ...]
@@ -35,6 +40,7 @@ class Subject(NamedTuple):
     profile: Profile | None = None
     model: Any = None
     accuracy: Accuracy | None = None
+    logits: npt.NDArray[np.float32] | None = None
 
 
 def open_subject(subject: Any, data: Dataset | None, taken: Collection[str]) -> Subject:
@@ -59,19 +65,36 @@ def open_subject(subject: Any, data: Dataset | None, taken: Collection[str]) -> 
         found, model = subject, subject.source
     else:
         found, model = profile(subject, latency=False), subject
-    accuracy = None
+    scored = logits = None
     if data is not None:
-        from tfcompress.quality.accuracy import evaluate
+        from tfcompress.quality.accuracy import accuracy, predict
 
-        accuracy = evaluate(model, data)
+        logits = predict(model, data)
+        scored = accuracy(logits, data.test.labels)
     name = _free_name(found.source, taken)
     files = {name: Path(found.source)} if found.format == "tflite" else {}
-    row = Row(
-        name,
-        found.format,
-        figures_of(found, None if accuracy is None else accuracy.top1),
-    )
-    return Subject((row,), files, profile=found, model=model, accuracy=accuracy)
+    row = Row(name, found.format, figures_of(found, scored.top1 if scored else None))
+    return Subject((row,), files, None, found, model, scored, logits)
+
+
+def changed_from_first(
+    lone: Mapping[str, Subject], data: Dataset | None
+) -> dict[str, ChangedImages]:
+    """Returns which test images each other model calls otherwise than the first.
+
+    Args:
+      lone: models that are no run's, by name of their row.
+      data: what they were scored on; None has nothing to tell.
+    """
+    logits = {
+        name: each.logits for name, each in lone.items() if each.logits is not None
+    }
+    if data is None or not logits:
+        return {}
+    from tfcompress.reporting.changed import changed_images
+
+    first, *others = logits
+    return {name: changed_images(logits[first], logits[name], data) for name in others}
 
 
 def _free_name(name: str, taken: Collection[str]) -> str:
