@@ -81,7 +81,7 @@ def measure(
         artifact=part,
         comparison={},
         skipped=skipped_layers(baseline, recipe.stages, recipe.export),
-    ).compared(latency_ratio(file.path, artifact.path, max_seconds=10).ratio)
+    ).compared(latency_ratio(file.path, artifact.path, max_seconds=10))
 
 
 def _export(recipe: Recipe, model: keras.Model, path: Path, data: Dataset) -> Artifact:
