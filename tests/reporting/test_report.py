@@ -12,7 +12,8 @@ ARTIFACT = b"flatbuffer"
 
 
 def report(**artifact):
-    latency = {"p10": 0.2, "p50": 0.25, "p90": 0.5, "num_runs": 9, "num_threads": 1}
+    latency = {"p10": 0.2, "p50": 0.25, "p90": 0.5, "mean": 1.25}
+    latency |= {"num_runs": 9, "num_threads": 1}
     return Report(
         schema_version=SCHEMA_VERSION,
         recipe={"name": "a|b", "digest": "0" * 64, "seed": 0},
@@ -49,7 +50,7 @@ def report(**artifact):
             "macs": 2500,
             "ops": {"CONV_2D": 3},
             "float_ops": [],
-            "latency_ms": {**latency, "p50": 0.1},
+            "latency_ms": {**latency, "p50": 0.1, "mean": 0.75},
             **artifact,
         },
         comparison={},
@@ -112,6 +113,7 @@ def test_markdown_shows_figures_and_escapes_names():
         "| latency p50 (p10, p90) | 250 (200, 500) us | 100 (200, 500) us "
         "| 2.50x (2.25 to 2.75) |"
     ) in text
+    assert "| mean time of an image | 1.25 ms | 750 us |  |" in text
     assert "| cpu | not known |" in text
     assert "| CONV\\_2D | 3 |" in text
 

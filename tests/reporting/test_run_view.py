@@ -42,6 +42,17 @@ def test_of_many_classes_those_that_are_confused_most_are_told(tmp_path):
     assert texts == [["c20", "c5", "0", "7"], ["c3", "c4", "2", "5"]]
 
 
+def test_before_and_after_with_the_mean_time_of_an_image(tmp_path):
+    rows = view_of(tmp_path / "a")["summary"]["rows"]
+    texts = {row[0].text: [cell.text for cell in row[1:]] for row in rows}
+    assert texts["mean time of an image"] == ["1.25 ms", "750 us", ""]
+    assert texts["top-1"] == ["90.00%", "88.75%", "-1.25 points"]
+    old = full_report()
+    del old.artifact["latency_ms"]["mean"]
+    rows = view_of(tmp_path / "b", old)["summary"]["rows"]
+    assert "mean time of an image" not in [row[0].text for row in rows]
+
+
 def test_images_whose_prediction_changed(tmp_path):
     changed = view_of(tmp_path / "a")["changed"]
     assert changed["text"] == (

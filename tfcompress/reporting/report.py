@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfcompress.errors import WorkdirError
-from tfcompress.reporting.figures import speed_text, times_text
+from tfcompress.reporting.figures import milliseconds, speed_text, times_text
 from tfcompress.reporting.markdown import cell, table
 from tfcompress.reporting.report_stages import stage_parts
 
@@ -118,7 +118,7 @@ class Report:
             [
                 f"# {cell(self.recipe['name'])}",
                 self.headline() + ".",
-                table(("", "float32 baseline", "artifact", "ratio"), self._summary()),
+                table(SUMMARY_COLUMNS, self.summary()),
                 *stage_parts(self.stages),
                 "## What is in the file",
                 table(("operator", "count"), self.artifact["ops"].items()),
@@ -132,7 +132,8 @@ class Report:
             ]
         )
 
-    def _summary(self) -> list[tuple[Any, ...]]:
+    def summary(self) -> list[tuple[Any, ...]]:
+        """Returns rows of `SUMMARY_COLUMNS`; ratios and drops are texts."""
         base, file, art = self.baseline, self.baseline["tflite"], self.artifact
         ratio = self.comparison
         drop, interval = _points(ratio["top1_drop"]), _interval(ratio)
@@ -141,13 +142,16 @@ class Report:
         def times(name: str) -> str:
             return f"{ratio[name]:.2f}x"
 
-        latency = [_milliseconds(part["latency_ms"]) for part in (file, art)]
+        parts = [part["latency_ms"] for part in (file, art)]
+        latency = [_milliseconds(part) for part in parts]
+        means = [milliseconds(part["mean"]) for part in parts if "mean" in part]
         return [
             ("top-1", f"{base['top1']:.2%}", f"{art['top1']:.2%}", drop),
             ("top-5", f"{base['top5']:.2%}", f"{art['top5']:.2%}", ""),
             ("bytes", file["size_bytes"], art["size_bytes"], times("size_ratio")),
             ("gzip -9", file["gzip_bytes"], art["gzip_bytes"], times("gzip_ratio")),
             ("latency p50 (p10, p90)", *latency, times("latency_ratio") + paired),
+            *([("mean time of an image", *means, "")] if len(means) == 2 else []),
             ("MACs", base["macs"], art["macs"], times("macs_ratio")),
         ]
 
@@ -198,6 +202,7 @@ class Report:
         return ["## Weights in the file", table(_KERNEL_COLUMNS, rows)]
 
 
+SUMMARY_COLUMNS = ("", "float32 baseline", "artifact", "ratio")
 SKIPPED_COLUMNS = ("technique", "layer", "why")
 _OF_WEIGHTS = {"Pruning", "Clustering"}
 _PRECISION_COLUMNS = {

@@ -14,7 +14,7 @@ from tfcompress.reporting.quality_view import (
     confusion_view,
     robustness_view,
 )
-from tfcompress.reporting.report import SKIPPED_COLUMNS, Report
+from tfcompress.reporting.report import SKIPPED_COLUMNS, SUMMARY_COLUMNS, Report
 from tfcompress.reporting.snippet import run_snippet
 
 _ERROR_COLUMNS = {
@@ -39,6 +39,7 @@ def run_view(run: FinishedRun) -> dict[str, Any]:
         return {
             **view,
             "gains": report.gains(),
+            "summary": _summary(report),
             "stages": _stages(report),
             "worst": _worst(report),
             "confusion": _confusion(report),
@@ -54,6 +55,14 @@ def run_view(run: FinishedRun) -> dict[str, Any]:
             ],
             "settings": [(name, _plain(value)) for name, value in run.settings.items()],
         }
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    rows = [
+        [text_cell(row[0]), *(cell(value) for value in row[1:])]
+        for row in report.summary()
+    ]
+    return {"head": ["figure", *SUMMARY_COLUMNS[1:]], "rows": rows}
 
 
 def _stages(report: Report) -> dict[str, Any]:
