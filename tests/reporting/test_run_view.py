@@ -94,6 +94,15 @@ def test_an_older_report_says_what_it_lacks(tmp_path):
     assert "Robustness was not asked for" in notes
 
 
+def test_robustness_is_one_line_of_the_report():
+    assert "Robustness" not in report().to_markdown()
+    line = (
+        "Top-1 on 30 test images that were changed, artifact beside baseline; mean "
+        "over corruptions 50.00% beside 75.00%."
+    )
+    assert line in full_report().to_markdown().splitlines()
+
+
 def test_a_report_of_another_shape_is_told(tmp_path):
     whole = full_report()
     broken = replace(whole, artifact={**whole.artifact, "changed": {"images": 7}})

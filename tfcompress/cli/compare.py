@@ -164,7 +164,7 @@ def _print_tables(comparison: Comparison, diff_only: bool, out: IO[str]) -> None
     console = Console(file=out, width=None if out.isatty() else 160)
     for table in comparison_tables(comparison, diff_only):
         console.print(table)
-    for result in comparison.robustness.values():
-        console.print(f"{result}\n", markup=False, highlight=False)
+    for tried in comparison.tried():
+        console.print(f"{tried.result}\n", markup=False, highlight=False)
     for note in comparison.notes:
         console.print(note, markup=False, highlight=False)

@@ -16,7 +16,13 @@ from tfcompress.profiling.profile import csv_cell
 from tfcompress.reporting.figures import FIGURES, Row
 from tfcompress.reporting.finished_run import FinishedRun
 from tfcompress.reporting.pareto import pareto_front
-from tfcompress.reporting.robustness import measure_robustness, robustness_columns
+from tfcompress.reporting.robustness import (
+    Tried,
+    all_tried,
+    different_images,
+    measure_robustness,
+    robustness_columns,
+)
 from tfcompress.reporting.subjects import Subject, changed_from_first, open_subject
 from tfcompress.reporting.timing import timed
 
@@ -109,6 +115,10 @@ class Comparison:
             if len({json.dumps(value, sort_keys=True) for value in values.values()}) > 1
         }
 
+    def tried(self) -> list[Tried]:
+        """Returns robustness, of the runs that measured it and of the other models."""
+        return all_tried(self.runs, list(self.profiles or {}), self.robustness)
+
     def to_dict(self, diff_only: bool = False) -> dict[str, Any]:
         """Returns JSON values.
 
@@ -133,7 +143,7 @@ class Comparison:
             "rows": rows,
             "differences": self.differences(),
             "settings": whole,
-            "robustness": [result.to_dict() for result in self.robustness.values()],
+            "robustness": [each.result.to_dict() for each in self.tried()],
             "changed": {name: each.facts for name, each in self.changed.items()},
             "environment": dict(self.environment),
             "notes": list(self.notes),
@@ -150,8 +160,7 @@ class Comparison:
         strength, such as `blur_3`.
         """
         rows = self.to_dict(diff_only)["rows"]
-        baseline = next(iter(self.profiles or {}), "")
-        columns = robustness_columns(self.robustness, baseline)
+        columns = robustness_columns(self.tried())
         for row in rows:
             row.update(columns.get(row["name"], {}))
         text = io.StringIO()
@@ -222,19 +231,21 @@ def compare(
     if not opened:
         raise InvalidArgumentError("compare: expected at least one run, model or file")
     lone = {each.rows[0].name: each for each in opened if each.profile}
-    tried = measure_robustness(lone, data, robustness)
+    runs = tuple(each.run for each in opened if each.run)
+    found = measure_robustness(lone, data, robustness)
     rows = [row for each in opened for row in each.rows]
     files = {name: path for each in opened for name, path in each.files.items()}
     rows, notes = timed(rows, files, latency, num_threads)
     notes += [*_missing(rows, axes), *_different_tests(opened, data)]
+    notes += different_images(all_tried(runs, list(lone), found))
     return Comparison(
         rows=tuple(rows),
-        runs=tuple(each.run for each in opened if each.run),
+        runs=runs,
         profiles={name: each.profile for name, each in lone.items() if each.profile},
         accuracies={
             name: each.accuracy for name, each in lone.items() if each.accuracy
         },
-        robustness=tried,
+        robustness=found,
         changed=changed_from_first(lone, data),
         class_names=() if data is None else data.class_names,
         environment=environment(num_threads),

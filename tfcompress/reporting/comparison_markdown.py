@@ -23,8 +23,8 @@ def comparison_markdown(comparison: Comparison, diff_only: bool) -> str:
         lines = [[path, *values.values()] for path, values in differences.items()]
         parts.append("## What differs between the runs")
         parts.append(table(["setting", *(run.name for run in comparison.runs)], lines))
-    for result in comparison.robustness.values():
-        parts.append(f"## Robustness\n\n```\n{result}\n```")
+    for tried in comparison.tried():
+        parts.append(f"## Robustness\n\n```\n{tried.result}\n```")
     parts += map(cell, comparison.notes)
     if comparison.environment:
         parts.append("## Where this comparison was made")

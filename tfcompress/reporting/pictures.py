@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from tfcompress.profiling.memory_plot import plot_memory
 from tfcompress.quality.robustness.plot import plot_robustness
-from tfcompress.quality.robustness.result import Robustness
 from tfcompress.reporting.figures import FIGURES
 from tfcompress.reporting.plots import plot_bytes, plot_pareto, plot_stages, png
 
@@ -33,8 +32,7 @@ def comparison_pictures(comparison: Comparison) -> dict[str, bytes]:
         for side, profile in sides.items():
             if profile.memory is not None:
                 figures[f"{number}_memory_{side}.png"] = plot_memory(profile)
-        if robustness := run.report.artifact.get("robustness"):
-            result = Robustness.from_dict(robustness["result"])
+        if (result := run.robustness()) is not None:
             figures[f"{number}_robustness.png"] = plot_robustness(result)
     figures |= _lone_figures(comparison)
     pictures = {name: png(figure) for name, figure in figures.items()}

@@ -10,6 +10,7 @@ from tfcompress.quality.robustness.plot import plot_robustness
 from tfcompress.quality.robustness.result import Robustness
 from tfcompress.reporting.cells import Cell, cell, text_cell
 from tfcompress.reporting.plots import data_uri
+from tfcompress.reporting.robustness import robustness_text
 
 _MOST_CLASSES = 20
 _MOST_PAIRS = 15
@@ -53,12 +54,8 @@ def robustness_view(result: Robustness, name: str) -> dict[str, Any]:
       result: of a model beside its baseline.
       name: what the model is called.
     """
-    text = f"Top-1 on {result.num_images:,} test images that were changed, {name} "
-    text += "beside baseline"
-    means = result.mean_corruption_accuracy, result.baseline_mean_corruption_accuracy
-    if None not in means:
-        text += "; mean over corruptions {:.2%} beside {:.2%}".format(*means)
-    return {"text": f"{text}.", "uri": data_uri(plot_robustness(result))}
+    text = robustness_text(result, name)
+    return {"text": text, "uri": data_uri(plot_robustness(result))}
 
 
 def changed_view(

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfcompress.errors import WorkdirError
+from tfcompress.quality.robustness.result import Robustness
 from tfcompress.reporting.figures import milliseconds, speed_text, times_text
 from tfcompress.reporting.markdown import cell, table
 from tfcompress.reporting.report_stages import stage_parts
+from tfcompress.reporting.robustness import robustness_text
 
 if TYPE_CHECKING:
     from tfcompress.profiling.latency import LatencyRatio
@@ -125,6 +127,7 @@ class Report:
                 self._promises(),
                 *self._precision_parts(),
                 *self._kernel_parts(),
+                *self._robustness_parts(),
                 *self._skipped_parts(),
                 "## Where it was measured",
                 table(("", ""), self._circumstances()),
@@ -200,6 +203,12 @@ class Report:
             for kernel in kernels
         ]
         return ["## Weights in the file", table(_KERNEL_COLUMNS, rows)]
+
+    def _robustness_parts(self) -> list[str]:
+        if "robustness" not in self.artifact:
+            return []
+        result = Robustness.from_dict(self.artifact["robustness"]["result"])
+        return ["## Robustness", robustness_text(result, "artifact")]
 
 
 SUMMARY_COLUMNS = ("", "float32 baseline", "artifact", "ratio")

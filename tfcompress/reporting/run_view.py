@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfcompress.quality.robustness.result import Robustness
 from tfcompress.reporting.cells import cell, text_cell
 from tfcompress.reporting.finished_run import CHANGED_IMAGES, FinishedRun, undamaged
 from tfcompress.reporting.model_view import model_view
@@ -33,7 +32,7 @@ def run_view(run: FinishedRun) -> dict[str, Any]:
     Raises:
       WorkdirError: the report is not what a run writes.
     """
-    report = run.report
+    report, robust = run.report, run.robustness()
     with undamaged(run.folder):
         view = model_view(run.name, {"before": run.before, "after": run.after})
         return {
@@ -44,7 +43,7 @@ def run_view(run: FinishedRun) -> dict[str, Any]:
             "worst": _worst(report),
             "confusion": _confusion(report),
             "changed": _changed(run),
-            "robustness": _robustness(report),
+            "robustness": robust and robustness_view(robust, "artifact"),
             "skipped": _skipped(run),
             "snippet": run_snippet(run),
             "environment": [
@@ -106,13 +105,6 @@ def _changed(run: FinishedRun) -> dict[str, Any] | None:
     picture = path.read_bytes() if path.is_file() else None
     total = report.data["num_test"]
     return changed_view(changed, total, _class_names(report), picture)
-
-
-def _robustness(report: Report) -> dict[str, Any] | None:
-    values = report.artifact.get("robustness")
-    if values is None:
-        return None
-    return robustness_view(Robustness.from_dict(values["result"]), "artifact")
 
 
 def _skipped(run: FinishedRun) -> dict[str, Any]:
