@@ -77,6 +77,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
 
     with noise_to(None) as terminal:
         from tfcompress.reporting.compare import checked_axes, compare
+        from tfcompress.training.progress import Progress
 
         axes = checked_axes(values.axes.split(","))
         comparison = compare(
@@ -86,6 +87,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
             axes=axes,
             latency=values.latency,
             num_threads=values.num_threads,
+            progress=Progress(terminal.err),
         )
         if values.output:
             _write(comparison, Path(values.output), values.diff_only)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tfcompress.quality.robustness.perturbations import Perturbations
     from tfcompress.quality.robustness.result import Robustness
     from tfcompress.reporting.changed import ChangedImages
+    from tfcompress.training.progress import Progress
 
 SCHEMA_VERSION = 1
 AXES = ("top1", "size_bytes")
@@ -197,6 +198,7 @@ def compare(
     axes: Sequence[str] = AXES,
     latency: bool = True,
     num_threads: int = 1,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Compares runs, models and files.
 
@@ -212,6 +214,7 @@ def compare(
         `sparsity`.
       latency: whether all .tflite files are timed, in alternation.
       num_threads: threads of the LiteRT interpreters that are timed.
+      progress: where to tell what takes long; None is silent.
 
     Raises:
       InvalidArgumentError: there is nothing to compare, or no such figure.
@@ -227,15 +230,15 @@ def compare(
     opened: list[Subject] = []
     for subject in subjects:
         taken = {row.name for each in opened for row in each.rows}
-        opened.append(open_subject(subject, data, taken))
+        opened.append(open_subject(subject, data, taken, progress))
     if not opened:
         raise InvalidArgumentError("compare: expected at least one run, model or file")
     lone = {each.rows[0].name: each for each in opened if each.profile}
     runs = tuple(each.run for each in opened if each.run)
-    found = measure_robustness(lone, data, robustness)
+    found = measure_robustness(lone, data, robustness, progress)
     rows = [row for each in opened for row in each.rows]
     files = {name: path for each in opened for name, path in each.files.items()}
-    rows, notes = timed(rows, files, latency, num_threads)
+    rows, notes = timed(rows, files, latency, num_threads, progress)
     notes += [*_missing(rows, axes), *_different_tests(opened, data)]
     notes += different_images(all_tried(runs, list(lone), found))
     return Comparison(

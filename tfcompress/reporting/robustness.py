@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from tfcompress.quality.robustness.result import Robustness
     from tfcompress.reporting.finished_run import FinishedRun
     from tfcompress.reporting.subjects import Subject
+    from tfcompress.training.progress import Progress
 
 
 def measure_robustness(
     lone: Mapping[str, Subject],
     data: Dataset | None,
     perturbations: Perturbations | None,
+    progress: Progress | None = None,
 ) -> dict[str, Robustness]:
     """Returns that of each model beside the first, by name of its row.
 
@@ -27,6 +29,7 @@ def measure_robustness(
       lone: the models, by name of their row.
       data: whose test images are changed.
       perturbations: how; None measures nothing.
+      progress: where to tell how far it is; None is silent.
 
     Raises:
       InvalidArgumentError: there is no data, or no second model.
@@ -43,11 +46,16 @@ def measure_robustness(
         )
     from tfcompress.quality.robustness.robustness import robustness
 
-    first, *others = lone.values()
-    return {
-        each.rows[0].name: robustness(each.model, data, first.model, perturbations)
-        for each in others
-    }
+    first, *others = lone.items()
+    results = {}
+    for name, each in others:
+        if progress is not None:
+            number = min(perturbations.num_images or len(data.test), len(data.test))
+            progress.message(f"trying {name} on {number:,} images that are changed")
+        results[name] = robustness(
+            each.model, data, first[1].model, perturbations, progress
+        )
+    return results
 
 
 class Tried(NamedTuple):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
     from tfcompress.quality.accuracy import Accuracy
     from tfcompress.reporting.changed import ChangedImages
+    from tfcompress.training.progress import Progress
 
 
 class Subject(NamedTuple):
@@ -43,13 +44,19 @@ class Subject(NamedTuple):
     logits: npt.NDArray[np.float32] | None = None
 
 
-def open_subject(subject: Any, data: Dataset | None, taken: Collection[str]) -> Subject:
+def open_subject(
+    subject: Any,
+    data: Dataset | None,
+    taken: Collection[str],
+    progress: Progress | None = None,
+) -> Subject:
     """Opens a run folder, a model or its file.
 
     Args:
       subject: any of these, or what was made of it: a `FinishedRun` or a `Profile`.
       data: what to measure the accuracy on, of what is no run; None leaves it open.
       taken: names that other rows have.
+      progress: where to tell what takes long; None is silent.
 
     Raises:
       WorkdirError: the run is not finished, or its folder damaged.
@@ -69,7 +76,10 @@ def open_subject(subject: Any, data: Dataset | None, taken: Collection[str]) -> 
     if data is not None:
         from tfcompress.quality.accuracy import accuracy, predict
 
-        logits = predict(model, data)
+        if progress is not None:
+            number = f"{len(data.test):,} test images"
+            progress.message(f"asking {found.source} about {number}")
+        logits = predict(model, data, progress=progress)
         scored = accuracy(logits, data.test.labels)
     name = _free_name(found.source, taken)
     files = {name: Path(found.source)} if found.format == "tflite" else {}
