@@ -102,6 +102,20 @@ def test_latency_is_measured_together_where_it_is_asked_for(runs):
     assert "alternating blocks, on 1 thread" in found.notes[0]
 
 
+def test_latency_says_which_of_its_two_meanings_it_has(runs, tmp_path):
+    path = tmp_path / "c.tflite"
+    path.write_bytes(relu_file())
+    for latency, told in (
+        (True, ["p10_of_blocks"] * 3),
+        (False, ["p50_of_run", "p50_of_run", ""]),
+    ):
+        found = tfc.compare([runs[0], path], latency=latency)
+        rows = list(csv.DictReader(io.StringIO(found.to_csv())))
+        assert [each["latency_statistic"] for each in rows] == told
+        part = json.loads(found.to_json())["rows"]
+        assert [each["latency_statistic"] or "" for each in part] == told
+
+
 def test_accuracy_on_other_images_is_told(runs, tmp_path):
     assert not any(
         "same images" in note for note in tfc.compare(runs, latency=False).notes

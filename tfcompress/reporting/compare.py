@@ -23,7 +23,12 @@ from tfcompress.reporting.robustness import (
     measure_robustness,
     robustness_columns,
 )
-from tfcompress.reporting.subjects import Subject, changed_from_first, open_subject
+from tfcompress.reporting.subjects import (
+    Subject,
+    changed_from_first,
+    different_tests,
+    open_subject,
+)
 from tfcompress.reporting.timing import timed
 
 if TYPE_CHECKING:
@@ -53,6 +58,8 @@ class Comparison:
         same names; empty without data.
       class_names: of the data.
       environment: versions, processor and threads where the comparison was made.
+      timed_here: whether latency is the tenth percentile of alternating blocks, and not
+        the median that each run measured.
       axes: figures of the Pareto front, names of `FIGURES`.
       notes: how figures were measured, or why they are not known.
 
@@ -70,6 +77,7 @@ class Comparison:
     changed: Mapping[str, ChangedImages] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+    timed_here: bool = False
     axes: tuple[str, ...] = AXES
     notes: tuple[str, ...] = ()
 
@@ -137,6 +145,11 @@ class Comparison:
             }
             for row in self.rows
         ]
+        if "latency_ms" in names:
+            kind = "p10_of_blocks" if self.timed_here else "p50_of_run"
+            for each in rows:
+                known = each["latency_ms"] is not None
+                each["latency_statistic"] = kind if known else None
         whole = {} if diff_only else {run.name: dict(run.settings) for run in self.runs}
         return {
             "schema_version": SCHEMA_VERSION,
@@ -157,6 +170,8 @@ class Comparison:
     def to_csv(self, diff_only: bool = False) -> str:
         """Returns a line a row; texts that a spreadsheet would execute are quoted.
 
+        Beside `latency_ms`, `latency_statistic` is `p10_of_blocks` where all were timed
+        here in alternation, and `p50_of_run` where each run measured its own.
         Where robustness was measured, there is a column for each perturbation at each
         strength, such as `blur_3`.
         """
@@ -239,7 +254,7 @@ def compare(
     rows = [row for each in opened for row in each.rows]
     files = {name: path for each in opened for name, path in each.files.items()}
     rows, notes = timed(rows, files, latency, num_threads, progress)
-    notes += [*_missing(rows, axes), *_different_tests(opened, data)]
+    notes += [*_missing(rows, axes), *different_tests(opened, data)]
     notes += different_images(all_tried(runs, list(lone), found))
     return Comparison(
         rows=tuple(rows),
@@ -252,6 +267,7 @@ def compare(
         changed=changed_from_first(lone, data),
         class_names=() if data is None else data.class_names,
         environment=environment(num_threads),
+        timed_here=latency,
         axes=axes,
         notes=tuple(notes),
     )
@@ -269,17 +285,6 @@ def checked_axes(axes: Sequence[str]) -> tuple[str, ...]:
             f"axes={axes!r}; expected different names of {', '.join(FIGURES)}"
         )
     return axes
-
-
-def _different_tests(opened: Sequence[Subject], data: Dataset | None) -> list[str]:
-    """Returns a sentence if accuracies are of different images."""
-    facts = [each.run.report.data for each in opened if each.run]
-    if data is not None and any(each.accuracy for each in opened):
-        facts.append(data.summary())
-    tests = {f"{each['num_test']:,} of {each['name']}": None for each in facts}
-    if len(tests) < 2:
-        return []
-    return [f"Top-1 is not of the same images: {', '.join(tests)}."]
 
 
 def _missing(rows: Sequence[Row], axes: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -105,6 +105,17 @@ def changed_from_first(
 
     first, *others = logits
     return {name: changed_images(logits[first], logits[name], data) for name in others}
+
+
+def different_tests(opened: Sequence[Subject], data: Dataset | None) -> list[str]:
+    """Returns a sentence if accuracies are of different images."""
+    facts = [each.run.report.data for each in opened if each.run]
+    if data is not None and any(each.accuracy for each in opened):
+        facts.append(data.summary())
+    tests = {f"{each['num_test']:,} of {each['name']}": None for each in facts}
+    if len(tests) < 2:
+        return []
+    return [f"Top-1 is not of the same images: {', '.join(tests)}."]
 
 
 def _free_name(name: str, taken: Collection[str]) -> str:
