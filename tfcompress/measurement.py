@@ -23,7 +23,7 @@ from tfcompress.profiling.latency import latency_ratio
 from tfcompress.quality.accuracy import predict
 from tfcompress.quality.robustness.robustness import robustness
 from tfcompress.recipe import Recipe
-from tfcompress.reporting.changed import changed_predictions, image_strip
+from tfcompress.reporting.changed import changed_images
 from tfcompress.reporting.facts import artifact_facts, baseline_facts
 from tfcompress.reporting.finished_run import CHANGED_IMAGES
 from tfcompress.reporting.report import SCHEMA_VERSION, Report
@@ -81,7 +81,7 @@ def measure(
         artifact=part,
         comparison={},
         skipped=skipped_layers(baseline, recipe.stages, recipe.export),
-    ).compared(latency_ratio(file.path, artifact.path, max_seconds=10).ratio)
+    ).compared(latency_ratio(file.path, artifact.path, max_seconds=10))
 
 
 def _export(recipe: Recipe, model: keras.Model, path: Path, data: Dataset) -> Artifact:
@@ -99,13 +99,11 @@ def _artifact_part(
 ) -> dict[str, Any]:
     after, labels = predict(artifact.path, data), data.test.labels
     part = artifact_facts(artifact, after, labels, predict(model, data))
-    changed = changed_predictions(before, after, labels)
-    picture = workdir / CHANGED_IMAGES
-    picture.unlink(missing_ok=True)
-    if changed["images"]:
-        indices = [image["index"] for image in changed["images"]]
-        write_bytes(picture, image_strip(data, indices))
-    return {**part, "changed": changed}
+    changed = changed_images(before, after, data)
+    (workdir / CHANGED_IMAGES).unlink(missing_ok=True)
+    if changed.picture is not None:
+        write_bytes(workdir / CHANGED_IMAGES, changed.picture)
+    return {**part, "changed": changed.facts}
 
 
 def _robustness(

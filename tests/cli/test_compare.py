@@ -77,6 +77,22 @@ def test_keras_files_are_scored_where_there_is_data(capfd, tmp_path):
     assert 0 <= row["top1"] <= 1
 
 
+def test_what_takes_long_is_told_on_standard_error(capfd, tmp_path):
+    names = [str(tmp_path / name) for name in ("a.keras", "b.tflite")]
+    save_model(tiny.model(), names[0])
+    tfc.export_tflite(tiny.model(), names[1], tiny.data(), quantization="float32")
+    capfd.readouterr()
+    words = ["compare", *names, f"--data=npz:{tiny.npz(tmp_path)}", "--robustness=6"]
+    assert main([*words, "--format=json"]) == 0
+    captured = capfd.readouterr()
+    assert captured.err.splitlines() == [
+        *(f"asking {name} about 30 test images" for name in names),
+        f"trying {names[1]} on 6 images that are changed",
+        "timing 1 file(s) in alternating blocks",
+    ]
+    assert len(json.loads(captured.out)["rows"]) == 2
+
+
 @pytest.fixture
 def registry():
     """The classes that this process trusts are afterwards as they were."""

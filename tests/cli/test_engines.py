@@ -25,7 +25,7 @@ def test_json_is_one_document_and_nothing_else(capfd, words):
     assert main([*words, "--format=json"]) == 0
     captured = capfd.readouterr()
     document = json.loads(captured.out)
-    assert captured.err == ""
+    assert captured.err == "litert: latency, 30 test images\n"
     assert document["source"] == words[1]
     (litert,) = document["engines"]
     assert litert["engine"] == "litert"
@@ -46,7 +46,7 @@ def test_table_shows_names_as_they_are(capfd, words):
     captured = capfd.readouterr()
     assert "[red]" in captured.out
     assert "100.00%" in captured.out
-    assert captured.err == ""
+    assert captured.err == "litert: latency, 30 test images\n"
 
 
 def test_wrong_usage_is_one_line(capfd, words):
@@ -65,6 +65,6 @@ def test_the_folder_of_a_run_and_an_operator_that_litert_lacks_are_told(
     assert f"{run} is the folder of a run; expected a model" in line
     file.write_bytes(relu_file(custom=b"MyOp"))
     assert main(["engines", str(file), "--engines=litert"]) == 1
-    (line,) = capfd.readouterr().err.splitlines()
+    *_, line = capfd.readouterr().err.splitlines()
     assert line.startswith(f"error: LiteRT cannot run {file}: ")
     assert "replace the layer that MyOp comes from" in line

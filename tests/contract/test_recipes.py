@@ -7,6 +7,7 @@ import pytest
 
 import tfcompress as tfc
 from tfcompress.recipe import load_recipe
+from tfcompress.reporting.figures import milliseconds
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.py"))
 
@@ -48,3 +49,12 @@ def test_recipe_runs_at_smoke_size(path, tmp_path):
     assert report.artifact["input"]["dtype"] == "int8"
     assert (tmp_path / "model.tflite").stat().st_size == report.artifact["size_bytes"]
     assert report.data["num_test"] == 200
+    # What the land cover recipe promises, all reports tell.
+    means = [
+        part["latency_ms"]["mean"]
+        for part in (report.baseline["tflite"], report.artifact)
+    ]
+    rows = {row[0]: row[1:3] for row in report.summary()}
+    assert rows["mean time of an image"] == tuple(map(milliseconds, means))
+    assert "| mean time of an image | " in (tmp_path / "report.md").read_text()
+    assert "mean time of an image" in (tmp_path / "report.html").read_text()

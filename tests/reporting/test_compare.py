@@ -11,6 +11,7 @@ from small_file import relu_file
 
 import tfcompress as tfc
 from tfcompress.errors import InvalidArgumentError
+from tfcompress.profiling.environment import environment
 from tfcompress.reporting.compare import Comparison
 from tfcompress.reporting.figures import FIGURES, Row
 
@@ -101,6 +102,20 @@ def test_latency_is_measured_together_where_it_is_asked_for(runs):
     assert "alternating blocks, on 1 thread" in found.notes[0]
 
 
+def test_latency_says_which_of_its_two_meanings_it_has(runs, tmp_path):
+    path = tmp_path / "c.tflite"
+    path.write_bytes(relu_file())
+    for latency, told in (
+        (True, ["p10_of_blocks"] * 3),
+        (False, ["p50_of_run", "p50_of_run", ""]),
+    ):
+        found = tfc.compare([runs[0], path], latency=latency)
+        rows = list(csv.DictReader(io.StringIO(found.to_csv())))
+        assert [each["latency_statistic"] for each in rows] == told
+        part = json.loads(found.to_json())["rows"]
+        assert [each["latency_statistic"] or "" for each in part] == told
+
+
 def test_accuracy_on_other_images_is_told(runs, tmp_path):
     assert not any(
         "same images" in note for note in tfc.compare(runs, latency=False).notes
@@ -121,17 +136,17 @@ def test_csv_executes_nothing():
     }
 
 
-def test_markdown_marks_the_front_and_escapes_names():
-    text = Comparison((row("a|<b>", 0.5, 1000), row("c", 0.25, 2000))).to_markdown()
-    assert "| model | kind | Pareto | top-1 | bytes |" in text
-    assert "| a\\|\\<b\\> | tflite | yes | 50.00% | 1,000 |" in text
-    assert "| c | tflite |  | 25.00% | 2,000 |" in text
-    assert "What differs" not in text
-
-
-def test_markdown_has_the_settings_that_differ(runs):
-    text = tfc.compare(runs, latency=False).to_markdown()
-    assert "| recipe.max\\_top1\\_drop | 0.01 | 0.02 |" in text
+def test_where_it_was_made_is_in_every_document(tmp_path):
+    path = tmp_path / "a.tflite"
+    path.write_bytes(relu_file())
+    found = tfc.compare([path], num_threads=2)
+    here = environment(num_threads=2)
+    assert found.environment == json.loads(found.to_json())["environment"] == here
+    assert f"| tensorflow | {here['tensorflow']} |" in found.to_markdown()
+    assert "| num\\_threads | 2 |" in found.to_markdown()
+    page = found.to_html(diff_only=True)
+    assert "Where this comparison was made" in page
+    assert '<th scope="row">num_threads</th><td>2</td>' in page
 
 
 def test_nothing_to_compare_is_refused():

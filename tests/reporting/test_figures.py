@@ -1,7 +1,13 @@
 import pytest
 
 from tfcompress.profiling import LayerProfile, Profile, Totals
-from tfcompress.reporting.figures import FIGURES, Row, figure_text, figures_of
+from tfcompress.reporting.figures import (
+    FIGURES,
+    Row,
+    figure_text,
+    figures_of,
+    speed_text,
+)
 
 LAYERS = [
     # Of 8 weights in the kernel, 6 are zero.
@@ -60,3 +66,19 @@ def test_accuracy_and_sparsity_are_what_one_wants_more_of():
 def test_row_as_json():
     row = Row("a", "tflite", {"top1": 0.5})
     assert row.to_dict() == {"name": "a", "kind": "tflite", "top1": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        ((2.3, 2.2, 2.4), "2.3x faster (2.2 to 2.4)"),
+        # 1 / 0.5, and of 1 / 0.4 and 1 / 0.625 the smaller first.
+        ((0.5, 0.4, 0.625), "2.0x slower (1.6 to 2.5)"),
+        ((1.02, 0.97, 1.07), "as fast (0.97 to 1.07)"),
+        ((0.98, 0.9, 1.0), "as fast (0.90 to 1.00)"),
+        ((1.03, 1.02, 1.04), "1.030x faster (1.020 to 1.040)"),
+        ((2.5,), "2.5x faster"),
+    ],
+)
+def test_nothing_is_called_faster_where_the_interval_holds_1(ratio, text):
+    assert speed_text(*ratio) == text

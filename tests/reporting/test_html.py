@@ -5,11 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
+import tiny
 from browser import CHROMIUM, Browser
 from run_folder import full_report, make_run
 from small_file import relu_file
 
 import tfcompress as tfc
+from tfcompress.quality.accuracy import predict
 
 EVIL = (
     "</script><script>window.owned=1</script>\"'><img src=x onerror=window.owned=2>$\\x"
@@ -92,6 +94,28 @@ def test_two_files_are_shown_side_by_side(tmp_path):
     text = tfc.compare(paths, latency=False).to_html()
     assert text.count("Layer by layer") == 1
     assert "params before" in text
+
+
+def test_each_of_three_files_stands_beside_the_first_with_what_is_known(tmp_path):
+    data, model = tiny.data(), tiny.model()
+    paths = [tmp_path / f"{name}.tflite" for name in "abc"]
+    for path, quantization in zip(paths, ("float32", "float16", "int8"), strict=True):
+        tfc.export_tflite(model, path, data, quantization=quantization)
+    found = tfc.compare(paths, data=data, latency=False)
+    text = html.unescape(found.to_html())
+    headings = re.findall(r"<h2>([^<]*)</h2>", text)
+    names = [f"{paths[0]} and {path}" for path in paths[1:]]
+    for heading in (
+        *("Where the bytes went", "Layer by layer", "Memory over one run"),
+        *("Which classes are confused", "Images whose prediction changed"),
+        *("Use the file", *names),
+    ):
+        assert headings.count(heading) == (1 if heading in names else 2), heading
+    answers = {path: predict(path, data).argmax(1) for path in paths}
+    for path in paths[1:]:
+        number = (answers[path] != answers[paths[0]]).sum()
+        assert f"<p>{number} of 30 test images: " in text
+        assert f"Interpreter({str(path)!r}, num_threads=1)" in text
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tfcompress.errors import DataError
+from tfcompress.profiling.latency import LatencyRatio
 from tfcompress.reporting.results import (
     COLUMNS,
     append_result,
@@ -25,7 +26,7 @@ def report():
 def test_rows_are_appended_whole(tmp_path):
     path = tmp_path / "results.csv"
     append_result(path, report())
-    append_result(path, report().compared(latency_ratio=3.0))
+    append_result(path, report().compared(LatencyRatio(3.0, 2.5, 3.5, 0.95, 9)))
     append_result(path, report())
     with path.open() as file:
         rows = list(csv.DictReader(file))

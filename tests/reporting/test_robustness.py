@@ -4,11 +4,16 @@ import json
 
 import pytest
 import tiny
+from run_folder import make_run
 
 import tfcompress as tfc
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.quality.robustness.result import Robustness, RobustnessRow
-from tfcompress.reporting.robustness import robustness_columns
+from tfcompress.reporting.robustness import (
+    Tried,
+    different_images,
+    robustness_columns,
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +61,42 @@ def test_page_shows_the_picture_and_both_confusions(compared, files):
     assert set(compared.accuracies) == set(map(str, files))
 
 
-def test_columns_of_several_models_share_the_baseline():
-    def result(top1):
-        row = RobustnessRow("blur", 1, 0.1, False, top1, 0.75)
-        return Robustness("m", "f", None, 4, 0, 1.0, 1.0, (row,))
+def result(top1, num_images=4):
+    row = RobustnessRow("blur", 1, 0.1, False, top1, 0.75)
+    return Robustness("m", "f", None, num_images, 0, 1.0, 1.0, (row,))
 
-    columns = robustness_columns({"b": result(0.5), "c": result(0.25)}, "a")
-    assert columns == {
+
+def test_columns_of_several_models_share_the_baseline():
+    tried = [Tried("b", "a", result(0.5)), Tried("c", "a", result(0.25))]
+    assert robustness_columns(tried) == {
         "a": {"blur_1": 0.75},
         "b": {"blur_1": 0.5},
         "c": {"blur_1": 0.25},
     }
+
+
+def test_runs_have_the_same_columns(tmp_path):
+    run = make_run(tmp_path / "a")
+    found = tfc.compare([run], latency=False)
+    rows = {row["name"]: row for row in csv.DictReader(io.StringIO(found.to_csv()))}
+    assert rows[str(run)]["blur_1"] == "0.5"
+    assert rows[f"{run} (baseline)"]["blur_1"] == "0.75"
+    (part,) = json.loads(found.to_json())["robustness"]
+    assert (part["model"], part["baseline"]) == (str(run), "float")
+    assert (part["rows"][0]["top1"], part["mean_corruption_error"]) == (0.5, 2.0)
+    assert f"top-1 in % of {run}, beside float, on 30 test images" in (
+        found.to_markdown()
+    )
+    assert not found.robustness
+
+
+def test_other_changed_images_are_told():
+    same = [Tried("b", "a", result(0.5)), Tried("c", "a", result(0.25))]
+    assert different_images(same) == []
+    assert different_images([*same, Tried("d", "e", result(0.5, 5000))]) == [
+        "Robustness is not of the same changed images: 4 images of seed 0, "
+        "5,000 images of seed 0."
+    ]
 
 
 def test_data_and_two_models_are_needed(files, data):

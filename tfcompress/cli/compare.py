@@ -77,6 +77,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
 
     with noise_to(None) as terminal:
         from tfcompress.reporting.compare import checked_axes, compare
+        from tfcompress.training.progress import Progress
 
         axes = checked_axes(values.axes.split(","))
         comparison = compare(
@@ -86,6 +87,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
             axes=axes,
             latency=values.latency,
             num_threads=values.num_threads,
+            progress=Progress(terminal.err),
         )
         if values.output:
             _write(comparison, Path(values.output), values.diff_only)
@@ -164,7 +166,7 @@ def _print_tables(comparison: Comparison, diff_only: bool, out: IO[str]) -> None
     console = Console(file=out, width=None if out.isatty() else 160)
     for table in comparison_tables(comparison, diff_only):
         console.print(table)
-    for result in comparison.robustness.values():
-        console.print(f"{result}\n", markup=False, highlight=False)
+    for tried in comparison.tried():
+        console.print(f"{tried.result}\n", markup=False, highlight=False)
     for note in comparison.notes:
         console.print(note, markup=False, highlight=False)

@@ -73,6 +73,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
 
     with noise_to(None) as terminal:
         from tfcompress.engines import compare_engines
+        from tfcompress.training.progress import Progress
 
         data = None
         if values.data is not None:
@@ -80,7 +81,8 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
 
             data = load(values.data, data_dir=values.data_dir)
         names = values.engines.split(",")
-        results = compare_engines(path, data, names, values.num_threads)
+        progress = Progress(terminal.err)
+        results = compare_engines(path, data, names, values.num_threads, progress)
         if values.format == "json":
             engines = [result.to_dict() for result in results]
             document = {"schema_version": SCHEMA_VERSION, "source": path}

@@ -21,6 +21,7 @@ from tfcompress.profiling.tflite_graph import read_tflite
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
+    from tfcompress.training.progress import Progress
 
 _WORKER = Path(__file__).with_name("worker.py")
 # The packages of each engine, with which its versions are told.
@@ -67,6 +68,7 @@ def compare_engines(
     data: Dataset | None = None,
     engines: Sequence[str] = tuple(PACKAGES),
     num_threads: int = 1,
+    progress: Progress | None = None,
 ) -> tuple[EngineResult, ...]:
     """Times and scores a .tflite file on LiteRT, ONNX Runtime and OpenVINO.
 
@@ -79,6 +81,7 @@ def compare_engines(
       data: its test split is what they are scored on; None times them only.
       engines: which; one that is not installed, or cannot run the file, is told so.
       num_threads: of each engine.
+      progress: where to tell what takes long; None is silent.
 
     Raises:
       InvalidArgumentError: an engine is not known, or named twice.
@@ -95,8 +98,14 @@ def compare_engines(
         raise InvalidArgumentError(
             f"engines={engines!r}; expected different names of {', '.join(PACKAGES)}"
         )
-    reference = _Reference.of(Path(path), data)
-    return tuple(_result(name, reference, num_threads) for name in engines)
+    reference = _Reference.of(Path(path), data, progress)
+    results = []
+    for name in engines:
+        if progress is not None:
+            scored = "" if data is None else f", {len(data.test):,} test images"
+            progress.message(f"{name}: latency{scored}")
+        results.append(_result(name, reference, num_threads))
+    return tuple(results)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +116,12 @@ class _Reference:
     step: float | None
     data: Dataset | None
     logits: npt.NDArray[np.float32] | None
+    progress: Progress | None
 
     @classmethod
-    def of(cls, path: Path, data: Dataset | None) -> _Reference:
+    def of(
+        cls, path: Path, data: Dataset | None, progress: Progress | None
+    ) -> _Reference:
         graph = read_tflite(path)[0]
         if (len(graph.inputs), len(graph.outputs)) != (1, 1):
             raise ModelError(
@@ -119,7 +131,8 @@ class _Reference:
         (output,) = graph.outputs
         is_integer = output.dtype.startswith(("int", "uint")) and len(output.scales)
         step = float(output.scales[0]) if is_integer else None
-        return cls(path, step, data, None if data is None else _logits(path, data))
+        logits = None if data is None else _logits(path, data, LITERT, progress)
+        return cls(path, step, data, logits, progress)
 
     def scores(self, engine: Engine) -> dict[str, Any]:
         """Returns fields of `EngineResult`; none where there is no data."""
@@ -129,7 +142,7 @@ class _Reference:
 
         logits = self.logits
         if engine is not LITERT:
-            logits = _logits(self.path, self.data, engine)
+            logits = _logits(self.path, self.data, engine, self.progress)
         difference = float(np.abs(logits - self.logits).max())
         return {
             "top1": accuracy(logits, self.data.test.labels).top1,
@@ -140,12 +153,12 @@ class _Reference:
 
 
 def _logits(
-    path: Path, data: Dataset, engine: Engine = LITERT
+    path: Path, data: Dataset, engine: Engine, progress: Progress | None
 ) -> npt.NDArray[np.float32]:
     # TensorFlow comes with it, which timing alone does not wait for.
     from tfcompress.quality.accuracy import predict
 
-    return predict(path, data, engine=engine)
+    return predict(path, data, progress=progress, engine=engine)
 
 
 def _result(name: str, reference: _Reference, num_threads: int) -> EngineResult:

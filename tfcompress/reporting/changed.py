@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,38 @@ if TYPE_CHECKING:
 
 TILE_PIXELS = 96
 _MAX_IMAGES = 24
+
+
+class ChangedImages(NamedTuple):
+    """Which predictions of a model are other ones than those of its baseline.
+
+    Args:
+      facts: as `changed_predictions` returns them.
+      num_images: of the test set.
+      picture: PNG of the images that the facts name; None where nothing changed.
+    """
+
+    facts: dict[str, Any]
+    num_images: int
+    picture: bytes | None
+
+
+def changed_images(
+    before: npt.NDArray[np.floating[Any]],
+    after: npt.NDArray[np.floating[Any]],
+    data: Dataset,
+) -> ChangedImages:
+    """Returns which test images two models call differently, and their picture.
+
+    Args:
+      before: logits of the baseline, shape `(num_examples, num_classes)`.
+      after: logits of the other model, of the same shape.
+      data: whose test split they are of.
+    """
+    facts = changed_predictions(before, after, data.test.labels)
+    indices = [image["index"] for image in facts["images"]]
+    picture = image_strip(data, indices) if indices else None
+    return ChangedImages(facts, len(data.test), picture)
 
 
 def changed_predictions(

@@ -11,13 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.profiling import Profile
+from tfcompress.profiling.environment import environment
 from tfcompress.profiling.profile import csv_cell
-from tfcompress.reporting.figures import FIGURES, Row, figure_text
+from tfcompress.reporting.figures import FIGURES, Row
 from tfcompress.reporting.finished_run import FinishedRun
-from tfcompress.reporting.markdown import cell, table
 from tfcompress.reporting.pareto import pareto_front
-from tfcompress.reporting.robustness import measure_robustness, robustness_columns
-from tfcompress.reporting.subjects import Subject, open_subject
+from tfcompress.reporting.robustness import (
+    Tried,
+    all_tried,
+    different_images,
+    measure_robustness,
+    robustness_columns,
+)
+from tfcompress.reporting.subjects import (
+    Subject,
+    changed_from_first,
+    different_tests,
+    open_subject,
+)
 from tfcompress.reporting.timing import timed
 
 if TYPE_CHECKING:
@@ -25,6 +36,8 @@ if TYPE_CHECKING:
     from tfcompress.quality.accuracy import Accuracy
     from tfcompress.quality.robustness.perturbations import Perturbations
     from tfcompress.quality.robustness.result import Robustness
+    from tfcompress.reporting.changed import ChangedImages
+    from tfcompress.training.progress import Progress
 
 SCHEMA_VERSION = 1
 AXES = ("top1", "size_bytes")
@@ -41,7 +54,12 @@ class Comparison:
       accuracies: of these models, by the same names; empty without data.
       robustness: of these models but the first, their baseline, by the same names;
         empty where it was not asked for.
+      changed: what these models but the first call otherwise than that one, by the
+        same names; empty without data.
       class_names: of the data.
+      environment: versions, processor and threads where the comparison was made.
+      timed_here: whether latency is the tenth percentile of alternating blocks, and not
+        the median that each run measured.
       axes: figures of the Pareto front, names of `FIGURES`.
       notes: how figures were measured, or why they are not known.
 
@@ -56,7 +74,10 @@ class Comparison:
     profiles: Mapping[str, Profile] | None = None
     accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
     robustness: Mapping[str, Robustness] = field(default_factory=dict)
+    changed: Mapping[str, ChangedImages] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    timed_here: bool = False
     axes: tuple[str, ...] = AXES
     notes: tuple[str, ...] = ()
 
@@ -103,6 +124,10 @@ class Comparison:
             if len({json.dumps(value, sort_keys=True) for value in values.values()}) > 1
         }
 
+    def tried(self) -> list[Tried]:
+        """Returns robustness, of the runs that measured it and of the other models."""
+        return all_tried(self.runs, list(self.profiles or {}), self.robustness)
+
     def to_dict(self, diff_only: bool = False) -> dict[str, Any]:
         """Returns JSON values.
 
@@ -120,6 +145,11 @@ class Comparison:
             }
             for row in self.rows
         ]
+        if "latency_ms" in names:
+            kind = "p10_of_blocks" if self.timed_here else "p50_of_run"
+            for each in rows:
+                known = each["latency_ms"] is not None
+                each["latency_statistic"] = kind if known else None
         whole = {} if diff_only else {run.name: dict(run.settings) for run in self.runs}
         return {
             "schema_version": SCHEMA_VERSION,
@@ -127,7 +157,9 @@ class Comparison:
             "rows": rows,
             "differences": self.differences(),
             "settings": whole,
-            "robustness": [result.to_dict() for result in self.robustness.values()],
+            "robustness": [each.result.to_dict() for each in self.tried()],
+            "changed": {name: each.facts for name, each in self.changed.items()},
+            "environment": dict(self.environment),
             "notes": list(self.notes),
         }
 
@@ -138,12 +170,13 @@ class Comparison:
     def to_csv(self, diff_only: bool = False) -> str:
         """Returns a line a row; texts that a spreadsheet would execute are quoted.
 
+        Beside `latency_ms`, `latency_statistic` is `p10_of_blocks` where all were timed
+        here in alternation, and `p50_of_run` where each run measured its own.
         Where robustness was measured, there is a column for each perturbation at each
         strength, such as `blur_3`.
         """
         rows = self.to_dict(diff_only)["rows"]
-        baseline = next(iter(self.profiles or {}), "")
-        columns = robustness_columns(self.robustness, baseline)
+        columns = robustness_columns(self.tried())
         for row in rows:
             row.update(columns.get(row["name"], {}))
         text = io.StringIO()
@@ -155,29 +188,10 @@ class Comparison:
         return text.getvalue()
 
     def to_markdown(self, diff_only: bool = False) -> str:
-        """Returns tables for people: figures, and the settings that differ."""
-        names, front = self.figure_names(diff_only), self.pareto()
-        rows = [
-            [
-                *(row.name, row.kind, "yes" if row in front else ""),
-                *(figure_text(name, row.figures[name]) for name in names),
-            ]
-            for row in self.rows
-        ]
-        head = ["model", "kind", "Pareto", *(FIGURES[name].label for name in names)]
-        axes = ", ".join(FIGURES[axis].label for axis in self.axes)
-        parts = [
-            "# Comparison",
-            table(head, rows),
-            f"Pareto: no other beats it in {axes}.",
-        ]
-        if differences := self.differences():
-            lines = [[path, *values.values()] for path, values in differences.items()]
-            parts.append("## What differs between the runs")
-            parts.append(table(["setting", *(run.name for run in self.runs)], lines))
-        for result in self.robustness.values():
-            parts.append(f"## Robustness\n\n```\n{result}\n```")
-        return "\n\n".join([*parts, *map(cell, self.notes), ""])
+        """Returns tables for people: figures, settings that differ, the environment."""
+        from tfcompress.reporting.comparison_markdown import comparison_markdown
+
+        return comparison_markdown(self, diff_only)
 
     def to_html(self, diff_only: bool = False) -> str:
         """Returns one page with everything in it: no file and no network is needed.
@@ -199,6 +213,7 @@ def compare(
     axes: Sequence[str] = AXES,
     latency: bool = True,
     num_threads: int = 1,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Compares runs, models and files.
 
@@ -214,6 +229,7 @@ def compare(
         `sparsity`.
       latency: whether all .tflite files are timed, in alternation.
       num_threads: threads of the LiteRT interpreters that are timed.
+      progress: where to tell what takes long; None is silent.
 
     Raises:
       InvalidArgumentError: there is nothing to compare, or no such figure.
@@ -229,24 +245,29 @@ def compare(
     opened: list[Subject] = []
     for subject in subjects:
         taken = {row.name for each in opened for row in each.rows}
-        opened.append(open_subject(subject, data, taken))
+        opened.append(open_subject(subject, data, taken, progress))
     if not opened:
         raise InvalidArgumentError("compare: expected at least one run, model or file")
     lone = {each.rows[0].name: each for each in opened if each.profile}
-    tried = measure_robustness(lone, data, robustness)
+    runs = tuple(each.run for each in opened if each.run)
+    found = measure_robustness(lone, data, robustness, progress)
     rows = [row for each in opened for row in each.rows]
     files = {name: path for each in opened for name, path in each.files.items()}
-    rows, notes = timed(rows, files, latency, num_threads)
-    notes += [*_missing(rows, axes), *_different_tests(opened, data)]
+    rows, notes = timed(rows, files, latency, num_threads, progress)
+    notes += [*_missing(rows, axes), *different_tests(opened, data)]
+    notes += different_images(all_tried(runs, list(lone), found))
     return Comparison(
         rows=tuple(rows),
-        runs=tuple(each.run for each in opened if each.run),
+        runs=runs,
         profiles={name: each.profile for name, each in lone.items() if each.profile},
         accuracies={
             name: each.accuracy for name, each in lone.items() if each.accuracy
         },
-        robustness=tried,
+        robustness=found,
+        changed=changed_from_first(lone, data),
         class_names=() if data is None else data.class_names,
+        environment=environment(num_threads),
+        timed_here=latency,
         axes=axes,
         notes=tuple(notes),
     )
@@ -264,17 +285,6 @@ def checked_axes(axes: Sequence[str]) -> tuple[str, ...]:
             f"axes={axes!r}; expected different names of {', '.join(FIGURES)}"
         )
     return axes
-
-
-def _different_tests(opened: Sequence[Subject], data: Dataset | None) -> list[str]:
-    """Returns a sentence if accuracies are of different images."""
-    facts = [each.run.report.data for each in opened if each.run]
-    if data is not None and any(each.accuracy for each in opened):
-        facts.append(data.summary())
-    tests = {f"{each['num_test']:,} of {each['name']}": None for each in facts}
-    if len(tests) < 2:
-        return []
-    return [f"Top-1 is not of the same images: {', '.join(tests)}."]
 
 
 def _missing(rows: Sequence[Row], axes: Sequence[str]) -> list[str]:

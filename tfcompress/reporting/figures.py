@@ -30,6 +30,33 @@ def milliseconds(value: float) -> str:
     return f"{value * 1000:.3g} us" if value < 1 else f"{value:.3g} ms"
 
 
+def times_text(ratio: float, better: str, worse: str) -> str:
+    """Returns a ratio as how many times better, or worse, such as `2.5x smaller`."""
+    return f"{ratio:.1f}x {better}" if ratio >= 1 else f"{1 / ratio:.1f}x {worse}"
+
+
+def speed_text(
+    ratio: float, low: float | None = None, high: float | None = None
+) -> str:
+    """Returns how many times faster or slower; `as fast` where that is not known.
+
+    Args:
+      ratio: of the times before and after.
+      low: end of its confidence interval; None where it was not kept.
+      high: likewise.
+    """
+    if low is None or high is None:
+        return times_text(ratio, "faster", "slower")
+    if low <= 1 <= high:
+        return f"as fast ({low:.2f} to {high:.2f})"
+    word = "faster"
+    if ratio < 1:
+        ratio, low, high, word = 1 / ratio, 1 / high, 1 / low, "slower"
+    # So that what is above 1 is not shown as 1.0.
+    digits = 1 if low >= 1.05 else 3
+    return f"{ratio:.{digits}f}x {word} ({low:.{digits}f} to {high:.{digits}f})"
+
+
 _percent = "{:.2%}".format
 _whole = "{:,}".format
 FIGURES: Mapping[str, Figure] = {

@@ -11,6 +11,7 @@ from typing import Any
 
 from tfcompress.errors import TfcompressError, WorkdirError
 from tfcompress.profiling import Profile, profile
+from tfcompress.quality.robustness.result import Robustness
 from tfcompress.reporting.figures import Row, figures_of
 from tfcompress.reporting.report import Report
 from tfcompress.storage import read_json
@@ -86,6 +87,16 @@ class FinishedRun:
             Row(self.name, "artifact", after),
             Row(f"{self.name} (baseline)", "baseline", before),
         )
+
+    def robustness(self) -> Robustness | None:
+        """Returns what the run measured of it; None where it was not asked for.
+
+        Raises:
+          WorkdirError: the report is not what a run writes.
+        """
+        values = self.report.artifact.get("robustness")
+        with undamaged(self.folder):
+            return None if values is None else Robustness.from_dict(values["result"])
 
     def files(self) -> dict[str, Path]:
         """Returns the paths of the two files by the names of their rows."""

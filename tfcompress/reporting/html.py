@@ -23,11 +23,15 @@ from tfcompress.reporting.figures import FIGURES, figure_text
 from tfcompress.reporting.model_view import model_view
 from tfcompress.reporting.pictures import pareto_axes
 from tfcompress.reporting.plots import data_uri, plot_pareto
-from tfcompress.reporting.quality_view import confusion_view, robustness_view
+from tfcompress.reporting.quality_view import (
+    changed_view,
+    confusion_view,
+    robustness_view,
+)
 from tfcompress.reporting.run_view import run_view
+from tfcompress.reporting.snippet import file_snippet
 
 if TYPE_CHECKING:
-    from tfcompress.profiling import Profile
     from tfcompress.reporting.compare import Comparison
 
 
@@ -57,6 +61,10 @@ def comparison_html(comparison: Comparison, diff_only: bool = False) -> str:
             notes=comparison.notes,
             pareto=_pareto_pictures(comparison),
             differences=_differences(comparison),
+            environment=[
+                (name, "not known" if value is None else str(value))
+                for name, value in comparison.environment.items()
+            ],
             models=[] if diff_only else _models(comparison),
             style=Markup(_page_file("style.css")),
             script=Markup(script),
@@ -129,27 +137,29 @@ def _differences(comparison: Comparison) -> dict[str, Any]:
 
 
 def _models(comparison: Comparison) -> list[dict[str, Any]]:
-    """Returns a view of each run and model; of two lone models, the pair of them."""
+    """Returns a view of each run, and of each lone model beside the first of them."""
     views = [run_view(run) for run in comparison.runs]
-    profiles = dict(comparison.profiles or {})
-    if len(profiles) == 2 and not views:
-        return [_lone_view(" and ".join(profiles), profiles, comparison)]
-    return views + [
-        _lone_view(name, {name: profile}, comparison)
-        for name, profile in profiles.items()
-    ]
+    names = list(comparison.profiles or {})
+    pairs = [[names[0], other] for other in names[1:]] or [[name] for name in names]
+    return [*views, *(_lone_view(pair, comparison) for pair in pairs)]
 
 
-def _lone_view(
-    title: str, profiles: dict[str, Profile], comparison: Comparison
-) -> dict[str, Any]:
+def _lone_view(names: list[str], comparison: Comparison) -> dict[str, Any]:
     """Returns a view of one model, or of two, that are no run's."""
-    view = model_view(title, profiles)
+    profiles = {name: (comparison.profiles or {})[name] for name in names}
+    view = model_view(" and ".join(names), profiles)
     known = comparison.accuracies
-    parts = {name: known[name].to_dict() for name in profiles if name in known}
+    parts = {name: known[name].to_dict() for name in names if name in known}
     if parts:
         view["confusion"] = confusion_view(parts, comparison.class_names)
-    for name in profiles:
-        if name in comparison.robustness:
-            view["robustness"] = robustness_view(comparison.robustness[name], name)
+    last = names[-1]
+    if last in comparison.changed:
+        changed = comparison.changed[last]
+        view["changed"] = changed_view(
+            changed.facts, changed.num_images, comparison.class_names, changed.picture
+        )
+    if last in comparison.robustness:
+        view["robustness"] = robustness_view(comparison.robustness[last], last)
+    files = [each.source for each in profiles.values() if each.format == "tflite"]
+    view["snippet"] = file_snippet(files[-1]) if files else None
     return view

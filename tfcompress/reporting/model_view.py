@@ -12,8 +12,8 @@ from tfcompress.reporting.cells import Cell, cell, text_cell
 from tfcompress.reporting.layers import LayerPair, paired_layers
 from tfcompress.reporting.plots import bytes_by_kind, data_uri, plot_bytes
 
-_PARTS = ("gains", "stages", "worst", "confusion", "changed", "robustness", "skipped")
-_REST = ("snippet", "environment", "settings")
+_PARTS = ("gains", "summary", "stages", "worst", "confusion", "changed", "robustness")
+_REST = ("skipped", "snippet", "environment", "settings")
 
 
 def model_view(name: str, profiles: Mapping[str, Profile]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from tfcompress.quality.robustness.plot import plot_robustness
 from tfcompress.quality.robustness.result import Robustness
 from tfcompress.reporting.cells import Cell, cell, text_cell
 from tfcompress.reporting.plots import data_uri
+from tfcompress.reporting.robustness import robustness_text
 
 _MOST_CLASSES = 20
 _MOST_PAIRS = 15
@@ -52,12 +54,47 @@ def robustness_view(result: Robustness, name: str) -> dict[str, Any]:
       result: of a model beside its baseline.
       name: what the model is called.
     """
-    text = f"Top-1 on {result.num_images:,} test images that were changed, {name} "
-    text += "beside baseline"
-    means = result.mean_corruption_accuracy, result.baseline_mean_corruption_accuracy
-    if None not in means:
-        text += "; mean over corruptions {:.2%} beside {:.2%}".format(*means)
-    return {"text": f"{text}.", "uri": data_uri(plot_robustness(result))}
+    text = robustness_text(result, name)
+    return {"text": text, "uri": data_uri(plot_robustness(result))}
+
+
+def changed_view(
+    changed: Mapping[str, Any],
+    num_images: int,
+    names: Sequence[str],
+    picture: bytes | None,
+) -> dict[str, Any]:
+    """Returns a sentence and the images whose prediction changed.
+
+    Args:
+      changed: as `changed_predictions` returns it.
+      num_images: of the test set.
+      names: of the classes.
+      picture: PNG of these images side by side; None shows none.
+    """
+    text = (
+        f"{changed['num_changed']:,} of {num_images:,} test images: "
+        f"{changed['num_lost']:,} were right before, {changed['num_won']:,} are right "
+        "since."
+    )
+    if picture is None:
+        return {"text": text, "images": []}
+    images = [
+        {
+            "index": int(image["index"]),
+            "kind": _kind(image),
+            **{key: names[image[key]] for key in ("label", "before", "after")},
+        }
+        for image in changed["images"]
+    ]
+    content = base64.b64encode(picture).decode()
+    return {"text": text, "images": images, "uri": f"data:image/png;base64,{content}"}
+
+
+def _kind(image: Mapping[str, Any]) -> str:
+    if image["label"] == image["before"]:
+        return "lost"
+    return "won" if image["label"] == image["after"] else "other"
 
 
 def _heat(label: int, counts: Sequence[int]) -> list[dict[str, Any]]:

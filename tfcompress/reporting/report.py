@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfcompress.errors import WorkdirError
+from tfcompress.quality.robustness.result import Robustness
+from tfcompress.reporting.figures import milliseconds, speed_text, times_text
 from tfcompress.reporting.markdown import cell, table
+from tfcompress.reporting.report_stages import stage_parts
+from tfcompress.reporting.robustness import robustness_text
+
+if TYPE_CHECKING:
+    from tfcompress.profiling.latency import LatencyRatio
 
 SCHEMA_VERSION = 1
 
@@ -38,18 +45,20 @@ class Report:
     comparison: Mapping[str, Any]
     skipped: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
-    def compared(self, latency_ratio: float) -> Report:
+    def compared(self, latency: LatencyRatio) -> Report:
         """Returns this report with `comparison` filled in.
 
         Args:
-          latency_ratio: of baseline and artifact, timed in alternation.
+          latency: of baseline and artifact, timed in alternation.
         """
         baseline, file, artifact = self.baseline, self.baseline["tflite"], self.artifact
         comparison = {
             "top1_drop": baseline["top1"] - artifact["top1"],
             "size_ratio": file["size_bytes"] / artifact["size_bytes"],
             "gzip_ratio": file["gzip_bytes"] / artifact["gzip_bytes"],
-            "latency_ratio": latency_ratio,
+            "latency_ratio": latency.ratio,
+            "latency_ratio_low": latency.low,
+            "latency_ratio_high": latency.high,
             "macs_ratio": baseline["macs"] / artifact["macs"],
         }
         return replace(self, comparison=comparison)
@@ -93,8 +102,14 @@ class Report:
         """Returns what was gained and lost, each with what it is measured in."""
         ratios, top1 = self.comparison, self.artifact["top1"]
         return [
-            (_times(ratios["gzip_ratio"], "smaller", "larger"), "bytes after gzip -9"),
-            (_times(ratios["latency_ratio"], "faster", "slower"), "latency, paired"),
+            (
+                times_text(ratios["gzip_ratio"], "smaller", "larger"),
+                "bytes after gzip -9",
+            ),
+            (
+                speed_text(ratios["latency_ratio"], *_interval(ratios)),
+                "latency, paired",
+            ),
             (_points(ratios["top1_drop"]), f"top-1, now {top1:.2%}"),
             (f"{ratios['macs_ratio']:.1f}x", "MACs, before / after"),
         ]
@@ -105,17 +120,14 @@ class Report:
             [
                 f"# {cell(self.recipe['name'])}",
                 self.headline() + ".",
-                table(("", "float32 baseline", "artifact", "ratio"), self._summary()),
-                "## What each stage cost and gained",
-                table(_STAGE_COLUMNS, [_stage_row(row) for row in self.stages]),
-                _SPARSITY_NOTE,
-                *(part for row in self.stages for part in _removal_parts(row)),
-                *(part for row in self.stages for part in _rounding_parts(row)),
+                table(SUMMARY_COLUMNS, self.summary()),
+                *stage_parts(self.stages),
                 "## What is in the file",
                 table(("operator", "count"), self.artifact["ops"].items()),
                 self._promises(),
                 *self._precision_parts(),
                 *self._kernel_parts(),
+                *self._robustness_parts(),
                 *self._skipped_parts(),
                 "## Where it was measured",
                 table(("", ""), self._circumstances()),
@@ -123,21 +135,26 @@ class Report:
             ]
         )
 
-    def _summary(self) -> list[tuple[Any, ...]]:
+    def summary(self) -> list[tuple[Any, ...]]:
+        """Returns rows of `SUMMARY_COLUMNS`; ratios and drops are texts."""
         base, file, art = self.baseline, self.baseline["tflite"], self.artifact
         ratio = self.comparison
-        drop = _points(ratio["top1_drop"])
+        drop, interval = _points(ratio["top1_drop"]), _interval(ratio)
+        paired = " ({:.2f} to {:.2f})".format(*interval) if interval else ""
 
         def times(name: str) -> str:
             return f"{ratio[name]:.2f}x"
 
-        latency = [_milliseconds(part["latency_ms"]) for part in (file, art)]
+        parts = [part["latency_ms"] for part in (file, art)]
+        latency = [_milliseconds(part) for part in parts]
+        means = [milliseconds(part["mean"]) for part in parts if "mean" in part]
         return [
             ("top-1", f"{base['top1']:.2%}", f"{art['top1']:.2%}", drop),
             ("top-5", f"{base['top5']:.2%}", f"{art['top5']:.2%}", ""),
             ("bytes", file["size_bytes"], art["size_bytes"], times("size_ratio")),
             ("gzip -9", file["gzip_bytes"], art["gzip_bytes"], times("gzip_ratio")),
-            ("latency p50 (p10, p90)", *latency, times("latency_ratio")),
+            ("latency p50 (p10, p90)", *latency, times("latency_ratio") + paired),
+            *([("mean time of an image", *means, "")] if len(means) == 2 else []),
             ("MACs", base["macs"], art["macs"], times("macs_ratio")),
         ]
 
@@ -187,7 +204,14 @@ class Report:
         ]
         return ["## Weights in the file", table(_KERNEL_COLUMNS, rows)]
 
+    def _robustness_parts(self) -> list[str]:
+        if "robustness" not in self.artifact:
+            return []
+        result = Robustness.from_dict(self.artifact["robustness"]["result"])
+        return ["## Robustness", robustness_text(result, "artifact")]
 
+
+SUMMARY_COLUMNS = ("", "float32 baseline", "artifact", "ratio")
 SKIPPED_COLUMNS = ("technique", "layer", "why")
 _OF_WEIGHTS = {"Pruning", "Clustering"}
 _PRECISION_COLUMNS = {
@@ -197,13 +221,6 @@ _PRECISION_COLUMNS = {
     "weights": "weights",
 }
 _KERNEL_COLUMNS = ("layer", "weights", "zeros", "values", "most in a channel")
-_STAGE_COLUMNS = ("stage", "seconds", "top-1", "params", "non-zero", "sparsity", "MACs")
-_SPARSITY_NOTE = (
-    "Sparsity is the share of zeros in the kernels. Zeros make the compressed file "
-    "smaller; LiteRT does not run faster for them. Speed comes from int8 and from "
-    "fewer channels. The latency ratio is of blocks timed in alternation, at their "
-    "10th percentile, so it need not equal the ratio of the two columns."
-)
 
 
 def _points(top1_drop: float) -> str:
@@ -211,77 +228,10 @@ def _points(top1_drop: float) -> str:
     return f"{round(-100 * top1_drop, 2) + 0.0:+.2f} points"
 
 
-def _times(ratio: float, better: str, worse: str) -> str:
-    return f"{ratio:.1f}x {better}" if ratio >= 1 else f"{1 / ratio:.1f}x {worse}"
-
-
-def _stage_row(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (
-        row["name"],
-        f"{row['seconds']:.1f}",
-        f"{row['top1']:.2%}",
-        row["params"],
-        row["nonzero_params"],
-        f"{row['sparsity']:.1%}",
-        row["macs"],
-    )
-
-
-def _removal_parts(row: Mapping[str, Any]) -> list[str]:
-    """Returns what a stage that removed something has to show; nothing for others."""
-    facts = row.get("facts", {})
-    if "reached" not in facts:
-        return []
-    text = "Kept: "
-    text += ", ".join(
-        f"{part:.1%} of {kind}" for kind, part in facts["reached"].items()
-    )
-    if times := facts.get("float_latency_ms"):
-        ratio = _times(times["before"] / times["after"], "faster", "slower")
-        text += (
-            f". As float32 files, timed in alternation: {times['before']:.3g} ms "
-            f"before, {times['after']:.3g} ms after, {ratio}"
-        )
-    if dropped := facts.get("dropped"):
-        text += f". Blocks dropped: {cell(', '.join(dropped))}"
-    parts = [f"## What {cell(row['name'])} removed", f"{text}."]
-    if below := facts.get("below_target"):
-        parts.append(f"More than was asked for: {cell(below)}.")
-    if channels := facts.get("channels"):
-        layers = [
-            (name, before, after, f"{after / before:.0%}")
-            for name, (before, after) in channels.items()
-        ]
-        parts.append(f"![channels](stages/{row['name']}/channels.png)")
-        parts.append(table(("layer", "channels", "kept", "share"), layers))
-    return parts
-
-
-def _rounding_parts(row: Mapping[str, Any]) -> list[str]:
-    """Returns where int8 loses most in a quantized model; nothing for others."""
-    if "worst_layers" not in (facts := row.get("facts", {})):
-        return []
-    layers = [
-        (
-            *(error["name"], error["type"]),
-            *(_decibels(error[key]) for key in ("own_sqnr_db", "sqnr_db")),
-            *(f"{error['clipped']:.2%}", error["hint"]),
-        )
-        for error in facts["worst_layers"]
-    ]
-    head = ("layer", "type", "own SQNR", "SQNR", "clipped", "hint")
-    return [
-        f"## Where {cell(row['name'])} loses most",
-        "Signal to quantization noise of the outputs of the worst layers, on training "
-        "images: of the layer alone, and of all layers up to it. Every layer: "
-        f"`stages/{row['name']}/quantization_errors.json`.",
-        f"![quantization errors](stages/{row['name']}/quantization_errors.png)",
-        table(head, layers),
-    ]
-
-
-def _decibels(ratio: float | None) -> str:
-    return "exact" if ratio is None else f"{ratio:.1f} dB"
+def _interval(comparison: Mapping[str, Any]) -> tuple[float, ...]:
+    """Returns both ends of the latency ratio's interval; reports did not always."""
+    ends = ("latency_ratio_low", "latency_ratio_high")
+    return tuple(comparison[end] for end in ends if end in comparison)
 
 
 def _milliseconds(latency: Mapping[str, float]) -> str:

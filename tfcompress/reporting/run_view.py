@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
 from typing import Any
 
-from tfcompress.profiling.profile import shape_text
-from tfcompress.quality.robustness.result import Robustness
 from tfcompress.reporting.cells import cell, text_cell
 from tfcompress.reporting.finished_run import CHANGED_IMAGES, FinishedRun, undamaged
 from tfcompress.reporting.model_view import model_view
 from tfcompress.reporting.plots import data_uri, plot_stages
-from tfcompress.reporting.quality_view import confusion_view, robustness_view
-from tfcompress.reporting.report import SKIPPED_COLUMNS, Report
+from tfcompress.reporting.quality_view import (
+    changed_view,
+    confusion_view,
+    robustness_view,
+)
+from tfcompress.reporting.report import SKIPPED_COLUMNS, SUMMARY_COLUMNS, Report
+from tfcompress.reporting.snippet import run_snippet
 
 _ERROR_COLUMNS = {
     "name": "layer",
@@ -31,19 +32,20 @@ def run_view(run: FinishedRun) -> dict[str, Any]:
     Raises:
       WorkdirError: the report is not what a run writes.
     """
-    report = run.report
+    report, robust = run.report, run.robustness()
     with undamaged(run.folder):
         view = model_view(run.name, {"before": run.before, "after": run.after})
         return {
             **view,
             "gains": report.gains(),
+            "summary": _summary(report),
             "stages": _stages(report),
             "worst": _worst(report),
             "confusion": _confusion(report),
             "changed": _changed(run),
-            "robustness": _robustness(report),
+            "robustness": robust and robustness_view(robust, "artifact"),
             "skipped": _skipped(run),
-            "snippet": loading_snippet(run),
+            "snippet": run_snippet(run),
             "environment": [
                 (name, _plain(value))
                 for part in (report.environment, report.data)
@@ -54,34 +56,12 @@ def run_view(run: FinishedRun) -> dict[str, Any]:
         }
 
 
-def loading_snippet(run: FinishedRun) -> list[str]:
-    """Returns the lines of a Python program that runs the artifact on one image."""
-    given = run.report.artifact["input"]
-    low, high = run.settings.get("recipe.data.value_range", (0.0, 1.0))
-    lines = [
-        "import numpy as np",
-        "from ai_edge_litert.interpreter import Interpreter",
-        "",
-        'interpreter = Interpreter("model.tflite", num_threads=1)',
-        "interpreter.allocate_tensors()",
-        "taken = interpreter.get_input_details()[0]",
-        "given = interpreter.get_output_details()[0]",
-        f"# {shape_text(given['shape'])}, from {low} (black) to {high} (white)",
-        f"image = np.zeros({tuple(given['shape'])}, np.float32)",
+def _summary(report: Report) -> dict[str, Any]:
+    rows = [
+        [text_cell(row[0]), *(cell(value) for value in row[1:])]
+        for row in report.summary()
     ]
-    if given["scale"] is not None:
-        lines += [
-            'scale, zero_point = taken["quantization"]',
-            'limits = np.iinfo(taken["dtype"])',
-            "image = np.round(image / scale) + zero_point",
-            "image = np.clip(image, limits.min, limits.max)",
-        ]
-    return [
-        *lines,
-        'interpreter.set_tensor(taken["index"], image.astype(taken["dtype"]))',
-        "interpreter.invoke()",
-        'print(interpreter.get_tensor(given["index"]).argmax())',
-    ]
+    return {"head": ["figure", *SUMMARY_COLUMNS[1:]], "rows": rows}
 
 
 def _stages(report: Report) -> dict[str, Any]:
@@ -121,38 +101,10 @@ def _changed(run: FinishedRun) -> dict[str, Any] | None:
     changed = report.artifact.get("changed")
     if changed is None:
         return None
-    names = _class_names(report)
+    path = run.folder / CHANGED_IMAGES
+    picture = path.read_bytes() if path.is_file() else None
     total = report.data["num_test"]
-    text = (
-        f"{changed['num_changed']:,} of {total:,} test images: {changed['num_lost']:,} "
-        f"were right before, {changed['num_won']:,} are right since."
-    )
-    picture = run.folder / CHANGED_IMAGES
-    if not picture.is_file():
-        return {"text": text, "images": []}
-    images = [
-        {
-            "index": int(image["index"]),
-            "kind": _kind(image),
-            **{key: names[image[key]] for key in ("label", "before", "after")},
-        }
-        for image in changed["images"]
-    ]
-    content = base64.b64encode(picture.read_bytes()).decode()
-    return {"text": text, "images": images, "uri": f"data:image/png;base64,{content}"}
-
-
-def _kind(image: Mapping[str, Any]) -> str:
-    if image["label"] == image["before"]:
-        return "lost"
-    return "won" if image["label"] == image["after"] else "other"
-
-
-def _robustness(report: Report) -> dict[str, Any] | None:
-    values = report.artifact.get("robustness")
-    if values is None:
-        return None
-    return robustness_view(Robustness.from_dict(values["result"]), "artifact")
+    return changed_view(changed, total, _class_names(report), picture)
 
 
 def _skipped(run: FinishedRun) -> dict[str, Any]:

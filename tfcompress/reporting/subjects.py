@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,8 +13,13 @@ from tfcompress.reporting.figures import Row, figures_of
 from tfcompress.reporting.finished_run import FinishedRun, is_run
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from tfcompress.data.dataset import Dataset
     from tfcompress.quality.accuracy import Accuracy
+    from tfcompress.reporting.changed import ChangedImages
+    from tfcompress.training.progress import Progress
 
 
 class Subject(NamedTuple):
@@ -27,6 +32,7 @@ class Subject(NamedTuple):
       profile: if it is no run.
       model: what answers, a live one or a path, if it is no run.
       accuracy: of that, where there was data.
+      logits: for the test images, shape `(num_examples, num_classes)`, likewise.
     """
 
     rows: tuple[Row, ...]
@@ -35,15 +41,22 @@ class Subject(NamedTuple):
     profile: Profile | None = None
     model: Any = None
     accuracy: Accuracy | None = None
+    logits: npt.NDArray[np.float32] | None = None
 
 
-def open_subject(subject: Any, data: Dataset | None, taken: Collection[str]) -> Subject:
+def open_subject(
+    subject: Any,
+    data: Dataset | None,
+    taken: Collection[str],
+    progress: Progress | None = None,
+) -> Subject:
     """Opens a run folder, a model or its file.
 
     Args:
       subject: any of these, or what was made of it: a `FinishedRun` or a `Profile`.
       data: what to measure the accuracy on, of what is no run; None leaves it open.
       taken: names that other rows have.
+      progress: where to tell what takes long; None is silent.
 
     Raises:
       WorkdirError: the run is not finished, or its folder damaged.
@@ -59,19 +72,50 @@ def open_subject(subject: Any, data: Dataset | None, taken: Collection[str]) -> 
         found, model = subject, subject.source
     else:
         found, model = profile(subject, latency=False), subject
-    accuracy = None
+    scored = logits = None
     if data is not None:
-        from tfcompress.quality.accuracy import evaluate
+        from tfcompress.quality.accuracy import accuracy, predict
 
-        accuracy = evaluate(model, data)
+        if progress is not None:
+            number = f"{len(data.test):,} test images"
+            progress.message(f"asking {found.source} about {number}")
+        logits = predict(model, data, progress=progress)
+        scored = accuracy(logits, data.test.labels)
     name = _free_name(found.source, taken)
     files = {name: Path(found.source)} if found.format == "tflite" else {}
-    row = Row(
-        name,
-        found.format,
-        figures_of(found, None if accuracy is None else accuracy.top1),
-    )
-    return Subject((row,), files, profile=found, model=model, accuracy=accuracy)
+    row = Row(name, found.format, figures_of(found, scored.top1 if scored else None))
+    return Subject((row,), files, None, found, model, scored, logits)
+
+
+def changed_from_first(
+    lone: Mapping[str, Subject], data: Dataset | None
+) -> dict[str, ChangedImages]:
+    """Returns which test images each other model calls otherwise than the first.
+
+    Args:
+      lone: models that are no run's, by name of their row.
+      data: what they were scored on; None has nothing to tell.
+    """
+    logits = {
+        name: each.logits for name, each in lone.items() if each.logits is not None
+    }
+    if data is None or not logits:
+        return {}
+    from tfcompress.reporting.changed import changed_images
+
+    first, *others = logits
+    return {name: changed_images(logits[first], logits[name], data) for name in others}
+
+
+def different_tests(opened: Sequence[Subject], data: Dataset | None) -> list[str]:
+    """Returns a sentence if accuracies are of different images."""
+    facts = [each.run.report.data for each in opened if each.run]
+    if data is not None and any(each.accuracy for each in opened):
+        facts.append(data.summary())
+    tests = {f"{each['num_test']:,} of {each['name']}": None for each in facts}
+    if len(tests) < 2:
+        return []
+    return [f"Top-1 is not of the same images: {', '.join(tests)}."]
 
 
 def _free_name(name: str, taken: Collection[str]) -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfcompress.errors import ModelError
 from tfcompress.profiling.latency import measure_latency, measure_together
 from tfcompress.reporting.figures import Row
+
+if TYPE_CHECKING:
+    from tfcompress.training.progress import Progress
 
 _NOTES = {
     True: "Latency was measured here, of all .tflite files in alternating blocks, on "
@@ -19,7 +23,11 @@ _NOTES = {
 
 
 def timed(
-    rows: Sequence[Row], files: Mapping[str, Path], latency: bool, num_threads: int
+    rows: Sequence[Row],
+    files: Mapping[str, Path],
+    latency: bool,
+    num_threads: int,
+    progress: Progress | None = None,
 ) -> tuple[list[Row], list[str]]:
     """Returns the rows with the latency of their files, and how that was measured.
 
@@ -28,12 +36,15 @@ def timed(
       files: paths of .tflite files by the names of their rows.
       latency: whether they are timed; if not, rows stay as they are.
       num_threads: LiteRT's.
+      progress: where to tell what takes long; None is silent.
     """
     if not files:
         return list(rows), []
     notes = [_NOTES[latency].format(num_threads=num_threads)]
     if not latency:
         return list(rows), notes
+    if progress is not None:
+        progress.message(f"timing {len(files)} file(s) in alternating blocks")
     try:
         times = measure_together(list(files.values()), num_threads)
     except ModelError:
