@@ -42,3 +42,21 @@ def test_means_are_told_of_corruptions_alone(corrupted):
     assert view["text"].startswith("Top-1 on 1,000 test images that were changed, m ")
     assert ("25.00% beside 50.00%" in view["text"]) == corrupted
     assert view["uri"].startswith("data:image/")
+
+
+def test_what_each_perturbation_does_and_how_much_is_under_the_picture():
+    rows = (
+        RobustnessRow("jpeg", 1, 25, False, 0.5, 0.75),
+        RobustnessRow("jpeg", 3, 15, False, 0.25, 0.75),
+        RobustnessRow("fgsm", 3, 4 / 255, True, 0.25, 0.75),
+    )
+    amounts = robustness_view(
+        Robustness("m", "f", "f", 4, 0, 1.0, 1.0, rows), "artifact"
+    )["amounts"]
+    heads = ["perturbation", "image x becomes", "a at strength 1", "a at strength 3"]
+    assert amounts["head"] == heads
+    assert [[cell.text for cell in row] for row in amounts["rows"]] == [
+        ["jpeg", "stored as JPEG of quality a", "25", "15"],
+        # 4 / 255 is 0.015686.
+        ["fgsm", "clip(x + a sign(gradient of the loss), 0, 1)", "", "0.01569"],
+    ]

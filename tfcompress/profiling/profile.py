@@ -38,10 +38,7 @@ LAYER_COLUMNS = (
     *("read_bytes", "written_bytes", "intensity", "live_bytes"),
 )
 
-_NOT_TIMED = (
-    "it was not timed: num_threads and batch_size are of runs, and only .tflite files "
-    "are run; export the model to time it"
-)
+_NOT_TIMED = "it was not timed: only .tflite files are run; export the model to time it"
 
 
 @dataclass(frozen=True)
@@ -205,7 +202,7 @@ def with_options(
         from tfcompress.profiling.measured import with_measurements
 
         found = with_measurements(found, num_threads, batch_size)
-    elif latency and (batch_size > 1 or (num_threads > 1 and not roofline)):
+    elif latency:
         found = replace(found, notes=(*found.notes, _NOT_TIMED))
     if roofline:
         from tfcompress.profiling.roofline import Roofline

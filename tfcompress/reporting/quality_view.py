@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfcompress.quality.robustness.formulas import FORMULAS
 from tfcompress.quality.robustness.plot import plot_robustness
 from tfcompress.quality.robustness.result import Robustness
 from tfcompress.reporting.cells import Cell, cell, text_cell
@@ -55,7 +56,25 @@ def robustness_view(result: Robustness, name: str) -> dict[str, Any]:
       name: what the model is called.
     """
     text = robustness_text(result, name)
-    return {"text": text, "uri": data_uri(plot_robustness(result))}
+    return {
+        "text": text,
+        "uri": data_uri(plot_robustness(result)),
+        "amounts": _amounts(result),
+    }
+
+
+def _amounts(result: Robustness) -> dict[str, Any]:
+    """Returns what each perturbation does, and the amount a at each strength."""
+    strengths = sorted({row.strength for row in result.rows})
+    rows = []
+    for name in result.perturbations:
+        amounts = {row.strength: row.amount for row in result.under(name)}
+        formula = FORMULAS[name].text if name in FORMULAS else ""
+        texts = (name.replace("_", " "), formula)
+        cells = (cell(amounts.get(each)) for each in strengths)
+        rows.append([*map(text_cell, texts), *cells])
+    heads = [f"a at strength {strength}" for strength in strengths]
+    return {"head": ["perturbation", "image x becomes", *heads], "rows": rows}
 
 
 def changed_view(

@@ -6,6 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfcompress.quality.robustness.corruptions import CORRUPTIONS, noise
+from tfcompress.quality.robustness.formulas import FORMULAS
 
 RANDOM = np.random.default_rng(0)
 DRAWS = np.array([[0.0, 0.999], [0.7, 0.3]], np.float32)
@@ -19,7 +20,7 @@ def smooth(height, width, channels, count=2):
 
 
 def corrupt(name, images, amount, draws=DRAWS):
-    apply = tf.function(CORRUPTIONS[name].apply)
+    apply = tf.function(CORRUPTIONS[name])
     amount = tf.constant(amount, tf.float32)
     return apply(tf.constant(images), amount, tf.constant(draws)).numpy()
 
@@ -29,7 +30,7 @@ def corrupt(name, images, amount, draws=DRAWS):
 def test_images_keep_their_form_and_suffer_more_from_more(name, channels):
     images = smooth(24, 32, channels)
     errors = []
-    for amount in CORRUPTIONS[name].amounts:
+    for amount in FORMULAS[name].amounts:
         changed = corrupt(name, images, amount)
         assert changed.shape == images.shape and changed.dtype == np.float32
         assert changed.min() >= 0 and changed.max() <= 1
@@ -39,7 +40,7 @@ def test_images_keep_their_form_and_suffer_more_from_more(name, channels):
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_an_image_does_not_depend_on_those_beside_it(name):
-    images, amount = smooth(9, 9, 1), CORRUPTIONS[name].amounts[2]
+    images, amount = smooth(9, 9, 1), FORMULAS[name].amounts[2]
     together = corrupt(name, images, amount)
     alone = corrupt(name, images[1:], amount, DRAWS[1:])
     np.testing.assert_allclose(together[1:], alone, atol=1e-6)

@@ -17,7 +17,6 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Attack = Callable[[Loss, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 NUM_STEPS = 10
-EPSILONS = (1 / 255, 2 / 255, 4 / 255, 8 / 255, 16 / 255)
 # Ten steps of epsilon / 4 reach every corner of the cube from any start in it.
 _STEP = 2.5 / NUM_STEPS
 _TINY = 1e-30

@@ -5,19 +5,17 @@ channels)`, the amount of its strength, and two uniform numbers in [0, 1) for ea
 image, of which it is a pure function: what happens to an image does not depend on the
 images beside it. It returns images of the same shape, in [0, 1]. Lengths are shares of
 the shorter side, so that a strength means as much to a small image as to a large one.
-What moves into view is the image mirrored at its edge.
+What moves into view is the image mirrored at its edge. `formulas.py` has the amounts.
 
 References:
   Hendrycks and Dietterich, Benchmarking Neural Network Robustness to Common Corruptions
-  and Perturbations, arXiv:1903.12261, section 3; the amounts of brightness, contrast,
-  Gaussian noise and JPEG are those of its ImageNet-C.
+  and Perturbations, arXiv:1903.12261, section 3.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import tensorflow as tf
 
@@ -25,21 +23,6 @@ Apply = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 NUM_DRAWS = 2
 _GREY = 0.5
-
-
-@dataclass(frozen=True)
-class Corruption:
-    """One way to corrupt images.
-
-    Args:
-      apply: from images, amount and draws to images.
-      amounts: at the strengths 1 to 5.
-      unit: of the amounts, for people.
-    """
-
-    apply: Apply
-    amounts: tuple[float, float, float, float, float]
-    unit: str
 
 
 def brightness(images: tf.Tensor, amount: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
@@ -149,15 +132,15 @@ def noise(
     )
 
 
-CORRUPTIONS: Mapping[str, Corruption] = {
-    "brightness": Corruption(brightness, (0.1, 0.2, 0.3, 0.4, 0.5), "added"),
-    "contrast": Corruption(contrast, (0.4, 0.3, 0.2, 0.1, 0.05), "factor"),
-    "rotation": Corruption(rotation, (6, 12, 18, 24, 30), "degrees"),
-    "translation": Corruption(translation, (0.04, 0.08, 0.12, 0.16, 0.2), "of side"),
-    "occlusion": Corruption(occlusion, (0.2, 0.3, 0.4, 0.5, 0.6), "of side"),
-    "gaussian_noise": Corruption(gaussian_noise, (0.08, 0.12, 0.18, 0.26, 0.38), "std"),
-    "blur": Corruption(blur, (0.01, 0.015, 0.02, 0.03, 0.04), "std of side"),
-    "jpeg": Corruption(jpeg, (25, 18, 15, 10, 7), "quality"),
+CORRUPTIONS: Mapping[str, Apply] = {
+    "brightness": brightness,
+    "contrast": contrast,
+    "rotation": rotation,
+    "translation": translation,
+    "occlusion": occlusion,
+    "gaussian_noise": gaussian_noise,
+    "blur": blur,
+    "jpeg": jpeg,
 }
 
 

@@ -16,8 +16,9 @@ from tfcompress.errors import DataError, InvalidArgumentError
 from tfcompress.field_types import check_types, refusal
 from tfcompress.quality.calibration_error import are_probabilities
 from tfcompress.quality.inference import answers, batch_size_for
-from tfcompress.quality.robustness.adversarial import ATTACKS, EPSILONS, Loss, loss_of
+from tfcompress.quality.robustness.adversarial import ATTACKS, Loss, loss_of
 from tfcompress.quality.robustness.corruptions import CORRUPTIONS, NUM_DRAWS
+from tfcompress.quality.robustness.formulas import FORMULAS
 from tfcompress.run import derive_seed
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class Perturbations:
 
     Args:
       corruptions: of `brightness`, `contrast`, `rotation`, `translation`, `occlusion`,
-        `gaussian_noise`, `blur`, `jpeg`; `quality/robustness/corruptions.py` has their
-        formulas and what they take at each strength.
+        `gaussian_noise`, `blur`, `jpeg`; report.html, and `formulas.py` beside
+        this file, have their formulas and what they take at each strength.
       attacks: of `fgsm`, `pgd`, which follow the gradient of a Keras model; epsilon is
         1, 2, 4, 8 and 16 of 255. None takes both where a Keras model is given. `pgd`
         takes ten gradients an image and strength, most of the time of all.
@@ -91,11 +92,11 @@ class Perturbations:
     @property
     def conditions(self) -> list[Condition]:
         """Every perturbation at every strength; attacks only where they are named."""
-        amounts = {name: CORRUPTIONS[name].amounts for name in self.corruptions}
-        amounts |= dict.fromkeys(self.attacks or (), EPSILONS)
         return [
-            Condition(name, strength, at[strength - 1], name in ATTACKS)
-            for name, at in amounts.items()
+            Condition(
+                *(name, strength, FORMULAS[name].amounts[strength - 1]), name in ATTACKS
+            )
+            for name in (*self.corruptions, *(self.attacks or ()))
             for strength in sorted(self.strengths)
         ]
 
@@ -165,7 +166,7 @@ def _change(name: str, attacked: Any, data: Dataset) -> _Change:
         pixels: tf.Tensor, labels: tf.Tensor, amount: tf.Tensor, draws: tf.Tensor
     ) -> tf.Tensor:
         if attack is None:
-            return CORRUPTIONS[name].apply(pixels, amount, draws)
+            return CORRUPTIONS[name](pixels, amount, draws)
         return attack(pixels, labels, amount, draws)
 
     # Called as it is, TensorFlow would take the next perturbation for a retracing.
