@@ -28,6 +28,17 @@ def test_counts_stay_and_what_a_run_tells_is_added(tmp_path):
     assert found.totals.modelled_energy == counted.totals.modelled_energy
 
 
+def test_what_is_not_of_the_batch_that_was_asked_for_is_told(tmp_path):
+    path = tmp_path / "m.tflite"
+    export_tflite(tiny.model(), path, quantization="float32")
+    counted = profile_tflite(path)
+    found = with_measurements(counted, num_threads=1, batch_size=8)
+    assert found.totals.latency_ms["batch_size"] == 8
+    told = "latency and measured energy are of runs of 8; counts, times by operator"
+    assert any(note.startswith(told) for note in found.notes)
+    assert found.totals.macs == counted.totals.macs
+
+
 def converted(function, *specs):
     concrete = tf.function(function).get_concrete_function(
         *[tf.TensorSpec(shape, dtype) for shape, dtype in specs]

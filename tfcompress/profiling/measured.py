@@ -18,7 +18,8 @@ def with_measurements(profile: Profile, num_threads: int, batch_size: int) -> Pr
     Args:
       profile: of the file that it names as its source.
       num_threads: LiteRT's, and the number of cores the runs are held to.
-      batch_size: examples in a run.
+      batch_size: examples in a run; operators and arenas are of the file's own batch,
+        which a note tells.
 
     Returns:
       The profile with a note instead, if LiteRT cannot run the file.
@@ -29,6 +30,11 @@ def with_measurements(profile: Profile, num_threads: int, batch_size: int) -> Pr
     except ModelError as error:
         notes.append(f"it was not run: {error}")
         return replace(profile, notes=tuple(notes))
+    if batch_size > 1:
+        notes.append(
+            f"latency and measured energy are of runs of {latency.batch_size}; counts, "
+            "times by operator and arenas are of the file's own batch"
+        )
     energy: Energy | None = None
     try:
         energy = measure_energy(path, num_threads, batch_size=batch_size)
