@@ -53,7 +53,7 @@ def test_what_each_perturbation_does_and_how_much_is_under_the_picture():
     amounts = robustness_view(
         Robustness("m", "f", "f", 4, 0, 1.0, 1.0, rows), "artifact"
     )["amounts"]
-    heads = ["perturbation", "image x becomes", "a at strength 1", "a at strength 3"]
+    heads = ["perturbation", "image x becomes", "a at 1", "a at 3"]
     assert amounts["head"] == heads
     assert [[cell.text for cell in row] for row in amounts["rows"]] == [
         ["jpeg", "stored as JPEG of quality a", "25", "15"],

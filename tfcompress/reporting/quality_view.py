@@ -73,7 +73,7 @@ def _amounts(result: Robustness) -> dict[str, Any]:
         texts = (name.replace("_", " "), formula)
         cells = (cell(amounts.get(each)) for each in strengths)
         rows.append([*map(text_cell, texts), *cells])
-    heads = [f"a at strength {strength}" for strength in strengths]
+    heads = [f"a at {strength}" for strength in strengths]
     return {"head": ["perturbation", "image x becomes", *heads], "rows": rows}
 
 
