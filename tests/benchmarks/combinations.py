@@ -1,15 +1,17 @@
 """Zeros and shared weights through QAT: ours beside TF-MOT's own, from the same nets.
 
-Run: `python tests/benchmarks/combinations.py FOLDER MODEL.keras ...
-[--data=fashion_mnist]`. Each model is trained and gives logits. It is pruned to 80 %,
-clustered to 16 values, and pruned, then clustered, once; from each of these three one
-epoch of QAT goes on in both ways: PQAT, CQAT, PCQAT. `int8` is our export without any
-training. What a file keeps is counted in the file, layer by layer, against the model
-that QAT began with; a layer that is not found in it counts as lost.
+Run: `python tests/benchmarks/combinations.py FOLDER [--networks mobilenet_v2 ...]
+[--data=fashion_mnist]`, with `results` as FOLDER to see what was measured. A network,
+that of `recipes/NETWORK_fashion_mnist.py`, is trained, pruned to 80 %, clustered to 16
+values, and pruned, then clustered, once, each taught by the ResNet-20 that is kept in
+`results`; from each of the last three one epoch of QAT, on labels alone, goes on in
+both ways: PQAT, CQAT, PCQAT. `int8` is our export without any training. What a file
+keeps is counted in the file, layer by layer, against the model that QAT began with; a
+layer that is not found in it counts as lost.
 
-Each result is a line of `FOLDER/results.jsonl`, written as soon as it is there; the
-same command goes on after a stop. At the end: the table as Markdown, and exit code 1
-if a file of ours lost something, or more than 0.5 points.
+Each result is a line of `FOLDER/combinations.jsonl`, written as soon as it is there;
+the same command goes on after a stop. At the end: the table as Markdown, and exit code
+1 if a file of ours lost something, or more than 0.5 points.
 """
 
 import argparse
@@ -25,14 +27,29 @@ import tf_keras as keras
 
 import tfcompress as tfc
 from tfcompress.export.slimming import slim
+from tfcompress.ingredients import build_model
 from tfcompress.quantization.kept_weights import kept_weights
 
 MAX_DROP = 0.005
+RECIPES = Path(__file__).parents[2] / "recipes"
+TEACHER = Path(__file__).parent / "results/distillation_teacher.keras"
+TAUGHT = tfc.Distillation(str(TEACHER), temperature=4.0, alpha=0.9)
+TRAINING = tfc.Training(
+    epochs=8,
+    optimizer="sgd",
+    learning_rate=tfc.CosineDecay(0.1, warmup_epochs=0.5),
+    objective=TAUGHT,
+)
 PRUNING = tfc.Pruning(
-    final_sparsity=0.8, epochs=4, end_fraction=0.5, learning_rate=tfc.CosineDecay(1e-3)
+    final_sparsity=0.8,
+    epochs=8,
+    end_fraction=0.5,
+    optimizer="sgd",
+    learning_rate=tfc.CosineDecay(0.04, final_fraction=0.02),
+    objective=TAUGHT,
 )
 CLUSTERING = tfc.Clustering(
-    num_clusters=16, epochs=1, learning_rate=tfc.CosineDecay(3e-4)
+    num_clusters=16, epochs=2, learning_rate=tfc.CosineDecay(3e-4), objective=TAUGHT
 )
 RATE, BATCH_SIZE = 1e-4, 128
 BASES = {"PQAT": (PRUNING,), "CQAT": (CLUSTERING,), "PCQAT": (PRUNING, CLUSTERING)}
@@ -59,6 +76,17 @@ def base_of(kind, model, run):
             tfc.save_model(stage(model, run.for_stage("_".join(done))), path)
         model = tfc.load_model(path)
     return model
+
+
+def trained(network, run):
+    """Returns the trained network, made once."""
+    path = run.workdir / "training.keras"
+    if not path.exists():
+        keras.utils.set_random_seed(run.seed)
+        recipe = tfc.load_recipe(RECIPES / f"{network}_fashion_mnist.py")
+        model = build_model(recipe.model, run.data)
+        tfc.save_model(TRAINING(model, run.for_stage("training")), path)
+    return tfc.load_model(path)
 
 
 def ours(kind, model, run, path):
@@ -143,12 +171,12 @@ def variants(model, run, path):
 
 def table(rows):
     """Prints all rows as Markdown; returns the exit code."""
-    print("| model | variant | top-1 | bytes | gzip -9 | layers that lost something |")
+    print("| network | variant | top-1 | bytes | gzip -9 | layers with a loss |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     is_kept = True
-    floats = {row["model"]: row for row in rows if row["variant"] == "float32"}
+    floats = {row["network"]: row for row in rows if row["variant"] == "float32"}
     for row in rows:
-        print(f"| {row['model']} | {row['variant']} ", end="")
+        print(f"| {row['network']} | {row['variant']} ", end="")
         if "refused" in row:
             print(f"| {row['refused']} | | | |")
             continue
@@ -156,7 +184,7 @@ def table(rows):
         print(f"| {row['top1']:.2%} | {row['size_bytes']:,} ", end="")
         print(f"| {row['gzip_bytes']:,} | {lost} |")
         if row["variant"].endswith(" ours"):
-            drop = floats[row["model"]]["top1"] - row["top1"]
+            drop = floats[row["network"]]["top1"] - row["top1"]
             is_kept = is_kept and not row["lost"] and drop <= MAX_DROP
     return int(not is_kept)
 
@@ -165,21 +193,23 @@ def main():
     """Goes on with what is missing; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("models", nargs="*", type=Path)
+    parser.add_argument("--networks", nargs="*", default=[])
     parser.add_argument("--data", default="fashion_mnist")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    file = arguments.folder / "results.jsonl"
+    file = arguments.folder / "combinations.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
     rows = [json.loads(line) for line in lines]
-    data = tfc.data.load(arguments.data) if arguments.models else None
-    for source in arguments.models:
-        model = tfc.load_model(source)
-        workdir = arguments.folder / model.name
+    data = tfc.data.load(
+        arguments.data, augmentation=tfc.Augmentation(shift=1, horizontal_flip=True)
+    )
+    for network in arguments.networks:
+        workdir = arguments.folder / network
         run = tfc.Run(data=data, workdir=workdir, progress=tfc.Progress())
         workdir.mkdir(exist_ok=True)
+        model = trained(network, run)
         for name, measure in variants(model, run, workdir / "model.tflite").items():
-            facts = {"model": model.name, "variant": name}
+            facts = {"network": network, "variant": name}
             if any(facts.items() <= row.items() for row in rows):
                 continue
             rows.append(facts | measure())
