@@ -24,6 +24,9 @@ from pathlib import Path
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
+from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+    default_8bit_quantize_configs,
+)
 
 import tfcompress as tfc
 from tfcompress.export.slimming import slim
@@ -51,6 +54,7 @@ PRUNING = tfc.Pruning(
 CLUSTERING = tfc.Clustering(
     num_clusters=16, epochs=2, learning_rate=tfc.CosineDecay(3e-4), objective=TAUGHT
 )
+NoOpQuantizeConfig = default_8bit_quantize_configs.NoOpQuantizeConfig
 RATE, BATCH_SIZE = 1e-4, 128
 BASES = {"PQAT": (PRUNING,), "CQAT": (CLUSTERING,), "PCQAT": (PRUNING, CLUSTERING)}
 SCHEMES = {
@@ -98,8 +102,20 @@ def ours(kind, model, run, path):
 
 def theirs(kind, model, run, path):
     """Writes the file of TF-MOT's own code after one epoch of QAT."""
-    annotated = tfmot.quantization.keras.quantize_annotate_model(model)
-    trained = tfmot.quantization.keras.quantize_apply(annotated, SCHEMES[kind]())
+    quantization, foreign = tfmot.quantization.keras, {}
+
+    def annotate(layer):
+        # What its user would write for a layer without weights that it does not know.
+        config = None
+        if type(layer).__module__.startswith("tfcompress"):
+            foreign[type(layer).__name__], config = type(layer), NoOpQuantizeConfig()
+        return quantization.quantize_annotate_layer(layer, config)
+
+    with keras.utils.custom_object_scope({"NoOpQuantizeConfig": NoOpQuantizeConfig}):
+        annotated = keras.models.clone_model(model, clone_function=annotate)
+        annotated.set_weights(model.get_weights())
+        with keras.utils.custom_object_scope(foreign):
+            trained = quantization.quantize_apply(annotated, SCHEMES[kind]())
     trained.compile(
         keras.optimizers.Adam(RATE),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
