@@ -4,7 +4,7 @@ Run: `python tests/benchmarks/distillation_accuracy.py FILE [--seeds 0 1 2]
 [--variants plain response ...]`, with `results/distillation_accuracy.jsonl` as FILE to
 see what was measured. Student and training are those of
 `recipes/distillation_fashion_mnist.py`, and so is the teacher: the file that a run of
-it left in `stages/teacher_born_again_00_training`, kept in `results/` as it takes 40
+it left in `stages/teacher_born_again_00_training`, kept in `results/` as it takes 52
 minutes to make. A seed's student is trained from the same weights for as many steps in
 every variant. `few_*` have the labels of a tenth of the images: `few_labels` trains
 on those images alone, `few_response` on the same with the teacher, `few_unlabelled` on

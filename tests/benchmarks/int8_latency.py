@@ -100,7 +100,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             paths = export(name, arguments.size, Path(folder))
             plain, *others = measure_together(
-                list(paths.values()), num_blocks=10**6, seconds=arguments.seconds
+                list(paths.values()), num_blocks=10**6, max_seconds=arguments.seconds
             )
             lowest = min(lowest, plain / others[OPERATORS.index("fast")])
             for operators, int8 in zip(OPERATORS, others, strict=True):

@@ -37,6 +37,6 @@ def test_litert_runs_every_kind(tmp_path):
     for number, (layer, inputs, outputs, *_) in enumerate(LAYERS):
         paths.append(tmp_path / f"{number}.tflite")
         paths[-1].write_bytes(build_layer_file(layer, inputs, outputs))
-    times = measure_together(paths, num_blocks=2, seconds=0)
+    times = measure_together(paths, num_blocks=2, max_seconds=0)
     assert len(times) == len(LAYERS)
     assert min(times) > 0

@@ -45,6 +45,11 @@ def test_replies_alone_go_to_stdout(path):
     assert reply["num_warm_up_runs"] >= 3
 
 
+def test_time_limit_still_gives_ten_runs(path):
+    reply = json.loads(work(paths=[path], num_runs=300, max_seconds=0).stdout)
+    assert len(reply["samples"]) == 10
+
+
 def test_alternating_gives_as_many_blocks_of_each_file(path):
     samples = json.loads(work(task="alternate", paths=[path] * 3).stdout)
     assert [len(times) for times in samples] == [12, 12, 12]

@@ -12,13 +12,6 @@ from small_file import relu_file
 import tfcompress as tfc
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.profiling.environment import environment
-from tfcompress.reporting.compare import Comparison
-from tfcompress.reporting.figures import FIGURES, Row
-
-
-def row(name, top1, size, **figures):
-    known = {"top1": top1, "size_bytes": size, **figures}
-    return Row(name, "tflite", {figure: known.get(figure) for figure in FIGURES})
 
 
 @pytest.fixture
@@ -31,23 +24,8 @@ def runs(tmp_path):
     )
 
 
-def test_the_front_of_any_axes():
-    rows = (
-        row("small", 0.8, 100, macs=9),
-        row("good", 0.9, 200, macs=5),
-        row("bad", 0.7, 300, macs=5),
-        row("open", None, 1, macs=4),
-    )
-    comparison = Comparison(rows)
-    assert [each.name for each in comparison.pareto()] == ["small", "good"]
-    assert [each.name for each in comparison.pareto(("top1", "macs"))] == ["good"]
-    assert [each.name for each in comparison.pareto(["macs"])] == ["open"]
-
-
 @pytest.mark.parametrize("axes", [(), ("top1", "top1"), ("accuracy",)])
 def test_axes_that_are_no_figures_are_refused(axes, tmp_path):
-    with pytest.raises(InvalidArgumentError, match="expected different names of top1"):
-        Comparison((row("a", 1, 1),)).pareto(axes)
     with pytest.raises(InvalidArgumentError, match="expected different names of top1"):
         tfc.compare([tmp_path], axes=axes)
 
@@ -88,12 +66,6 @@ def test_only_what_differs(runs):
     assert "macs" not in found.to_csv(diff_only=True).splitlines()[0]
 
 
-def test_a_figure_that_only_some_have_differs():
-    found = Comparison((row("a", 0.5, 1), row("b", None, 1)))
-    assert found.figure_names(diff_only=True) == ["top1"]
-    assert found.figure_names() == ["top1", "size_bytes"]
-
-
 def test_latency_is_measured_together_where_it_is_asked_for(runs):
     found = tfc.compare(runs[:1])
     times = [each.figures["latency_ms"] for each in found.rows]
@@ -125,15 +97,6 @@ def test_accuracy_on_other_images_is_told(runs, tmp_path):
     notes = tfc.compare([*runs, make_run(tmp_path / "c", other)], latency=False).notes
     (told,) = (note for note in notes if "same images" in note)
     assert told.endswith(", 7,000 of others.")
-
-
-def test_csv_executes_nothing():
-    found = Comparison((row("=1+1", 0.5, 10), row("b", 0.25, 5)))
-    rows = list(csv.DictReader(io.StringIO(found.to_csv())))
-    assert rows[0] == {
-        **{"name": "'=1+1", "kind": "tflite", "on_pareto_front": "True"},
-        **{"top1": "0.5", "size_bytes": "10"},
-    }
 
 
 def test_where_it_was_made_is_in_every_document(tmp_path):

@@ -1,7 +1,7 @@
 from run_folder import make_run
 
 import tfcompress as tfc
-from tfcompress.reporting.compare import Comparison
+from tfcompress.reporting.comparison import Comparison
 from tfcompress.reporting.figures import FIGURES, Row
 
 

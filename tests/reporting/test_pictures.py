@@ -6,7 +6,7 @@ from PIL import Image
 from run_folder import make_run
 
 import tfcompress as tfc
-from tfcompress.reporting.compare import Comparison
+from tfcompress.reporting.comparison import Comparison
 from tfcompress.reporting.figures import FIGURES, Row
 from tfcompress.reporting.pictures import comparison_pictures, pareto_axes
 

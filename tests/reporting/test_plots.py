@@ -8,7 +8,7 @@ from run_folder import full_report
 
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.profiling import Profile, Totals
-from tfcompress.reporting.compare import Comparison
+from tfcompress.reporting.comparison import Comparison
 from tfcompress.reporting.figures import FIGURES, Row
 from tfcompress.reporting.plots import (
     bytes_by_kind,

@@ -12,7 +12,7 @@ from tfcompress.cli.model_files import MODEL_FLAGS, call_on_model, define_model_
 from tfcompress.storage import write_bytes
 
 if TYPE_CHECKING:
-    from tfcompress.reporting.compare import Comparison
+    from tfcompress.reporting.comparison import Comparison
 
 _FORMATS = ("table", "markdown", "csv", "json")
 
@@ -76,18 +76,20 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
     from tfcompress.cli.noise import noise_to
 
     with noise_to(None) as terminal:
-        from tfcompress.reporting.compare import checked_axes, compare
+        from tfcompress.reporting.compare import Measuring
+        from tfcompress.reporting.comparison import checked_axes
         from tfcompress.training.progress import Progress
 
         axes = checked_axes(values.axes.split(","))
-        comparison = compare(
-            [_subject(word, values) for word in words],
-            data=_data(values),
-            robustness=_perturbations(values),
-            axes=axes,
-            latency=values.latency,
-            num_threads=values.num_threads,
-            progress=Progress(terminal.err),
+        measuring = Measuring(
+            _data(values),
+            _perturbations(values),
+            values.latency,
+            values.num_threads,
+            Progress(terminal.err),
+        )
+        comparison = measuring.compared(
+            [_subject(word, values) for word in words], axes
         )
         if values.output:
             _write(comparison, Path(values.output), values.diff_only)

@@ -15,6 +15,7 @@ from tfcompress.errors import InvalidArgumentError
 from tfcompress.profiling.litert import LITERT, Engine
 
 _CONFIDENCE = 0.95
+_MAX_SECONDS = 10.0
 _MIN_ROUNDS = 9
 _PAIRS_A_ROUND, _SECONDS_A_ROUND = 100, 1.0
 
@@ -85,7 +86,6 @@ def measure_latency(
     batch_size: int = 1,
     num_runs: int = 300,
     seconds: float = 1.0,
-    max_seconds: float = 10.0,
     engine: Engine = LITERT,
 ) -> Latency:
     """Times a .tflite file on random values, in a pinned process of its own.
@@ -99,7 +99,6 @@ def measure_latency(
       batch_size: examples in a run.
       num_runs: measured runs, at least.
       seconds: that they take, at least.
-      max_seconds: after which no more are begun, once there are ten.
       engine: what runs it.
 
     Raises:
@@ -115,7 +114,7 @@ def measure_latency(
         batch_size=batch_size,
         num_runs=num_runs,
         seconds=seconds,
-        max_seconds=max_seconds,
+        max_seconds=_MAX_SECONDS,
     )
     milliseconds = np.array(reply["samples"]) / 1e6
     p10, p50, p90 = (float(x) for x in np.percentile(milliseconds, (10, 50, 90)))
@@ -188,7 +187,8 @@ def _round(
 ) -> float:
     """Returns the ratio of two files in one process."""
     # What is opened first may have the better place, so they take turns.
-    paths = [path_a, path_b][:: -1 if turn % 2 else 1]
+    is_swapped = turn % 2 == 1
+    paths = (path_b, path_a) if is_swapped else (path_a, path_b)
     samples = LITERT.measure(
         "alternate",
         paths,
@@ -199,7 +199,7 @@ def _round(
     )
     times = np.percentile(samples, 10, axis=1)
     first, second = (float(value) for value in times)
-    return second / first if turn % 2 else first / second
+    return second / first if is_swapped else first / second
 
 
 def _median(ratios: Sequence[float]) -> LatencyRatio:
@@ -224,7 +224,7 @@ def measure_together(
     num_threads: int = 1,
     *,
     num_blocks: int = 250,
-    seconds: float = 10.0,
+    max_seconds: float = _MAX_SECONDS,
 ) -> list[float]:
     """Times .tflite files against each other, in alternating blocks of about 1 ms.
 
@@ -232,7 +232,7 @@ def measure_together(
       paths: the files.
       num_threads: LiteRT's, and the number of cores the process is held to.
       num_blocks: of each file, at most.
-      seconds: after which no more are begun, once there are ten.
+      max_seconds: after which no more are begun, once there are ten.
 
     Returns:
       Milliseconds that a run of each file takes: the tenth percentile of the blocks.
@@ -245,6 +245,6 @@ def measure_together(
         paths,
         num_threads=num_threads,
         num_runs=num_blocks,
-        max_seconds=seconds,
+        max_seconds=max_seconds,
     )
     return [float(np.percentile(times, 10)) / 1e6 for times in samples]

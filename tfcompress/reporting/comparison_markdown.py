@@ -8,7 +8,7 @@ from tfcompress.reporting.figures import FIGURES, figure_text
 from tfcompress.reporting.markdown import cell, table
 
 if TYPE_CHECKING:
-    from tfcompress.reporting.compare import Comparison
+    from tfcompress.reporting.comparison import Comparison
 
 
 def comparison_markdown(comparison: Comparison, diff_only: bool) -> str:

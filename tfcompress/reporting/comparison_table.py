@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tfcompress.profiling.profile import visible_text
-from tfcompress.reporting.compare import Comparison
+from tfcompress.reporting.comparison import Comparison
 from tfcompress.reporting.figures import FIGURES, figure_text
 
 

@@ -32,7 +32,7 @@ from tfcompress.reporting.run_view import run_view
 from tfcompress.reporting.snippet import file_snippet
 
 if TYPE_CHECKING:
-    from tfcompress.reporting.compare import Comparison
+    from tfcompress.reporting.comparison import Comparison
 
 
 def comparison_html(comparison: Comparison, diff_only: bool = False) -> str:

@@ -12,7 +12,7 @@ from tfcompress.reporting.plots import plot_bytes, plot_pareto, plot_stages, png
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tfcompress.reporting.compare import Comparison
+    from tfcompress.reporting.comparison import Comparison
 
 COSTS = ("size_bytes", "latency_ms", "macs", "peak_memory_bytes")
 

@@ -17,7 +17,7 @@ from tfcompress.reporting.report import Report
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from tfcompress.reporting.compare import Comparison
+    from tfcompress.reporting.comparison import Comparison
 
 _WIDTH = 4.8
 _BLUE, _GREY, _LIGHT = "#2563eb", "#71717a", "#e4e4e7"
