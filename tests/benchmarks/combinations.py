@@ -45,10 +45,10 @@ TRAINING = tfc.Training(
 )
 PRUNING = tfc.Pruning(
     final_sparsity=0.8,
-    epochs=8,
-    end_fraction=0.5,
+    epochs=12,
+    end_fraction=0.35,
     optimizer="sgd",
-    learning_rate=tfc.CosineDecay(0.04, final_fraction=0.02),
+    learning_rate=tfc.CosineDecay(0.05, final_fraction=0.01),
     objective=TAUGHT,
 )
 CLUSTERING = tfc.Clustering(
