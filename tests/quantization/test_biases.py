@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import tf_keras as keras
 from ai_edge_litert.interpreter import Interpreter
+from int8_file import run
 
 import tfcompress as tfc
 from tfcompress.quantization.apply import fake_quantize
 from tfcompress.quantization.biases import correct_biases, round_biases
 from tfcompress.quantization.calibration import Calibration, calibrate
+from tfcompress.quantization.post_training import quantize_calibrated
 
 layers = keras.layers
 UNEVEN = keras.initializers.RandomNormal(seed=1)
@@ -101,14 +103,76 @@ def test_rounding_twice_is_rounding_once(quantized):
     np.testing.assert_allclose(model_biases(model), once, rtol=1e-6, atol=1e-8)
 
 
-def test_a_gamma_of_zero_has_no_grid():
-    image = keras.Input((4, 4, 2))
-    model = keras.Model(image, norm(layers.Conv2D(3, 1)(image)))
-    model.layers[-1].gamma.assign([0.0, 1.0, -1.0])
-    made = fake_quantize(model)
-    calibrate(made, np.ones((2, 4, 4, 2), np.float32))
-    round_biases(made)
-    assert np.isfinite(model_biases(made)).all()
+BIASES = np.array([0.0, 5.0, 9.0], np.float32)
+
+
+def scaled(layer, factors, x):
+    """Calls a layer and multiplies the kernel of each output channel by a factor."""
+    y = layer(x)
+    kernel = layer.weights[0]
+    shape = (3, 1) if isinstance(layer, layers.DepthwiseConv2D) else (3,)
+    kernel.assign(kernel * np.reshape(np.float32(factors), shape))
+    if layer.use_bias:
+        layer.bias.assign(BIASES)
+    return y
+
+
+def gammas(values, y):
+    layer = layers.BatchNormalization()
+    y = layer(y)
+    layer.gamma.assign(values)
+    layer.beta.assign(BIASES)
+    return y
+
+
+def conv(**options):
+    return layers.Conv2D(3, 3, **options)
+
+
+def depthwise(**options):
+    return layers.DepthwiseConv2D(3, **options)
+
+
+def behind_zeros(x):
+    dead = layers.Conv2D(2, 1, bias_initializer=keras.initializers.Constant(-50))(x)
+    return scaled(conv(), [1, 1, 1], layers.ReLU()(dead))
+
+
+# The last channel is 9, to within 1e-4.
+BIAS_ONLY = {
+    "conv": lambda x: scaled(conv(), [1, 1, 0], x),
+    "conv_of_tiny_weights": lambda x: scaled(conv(), [1, 1, 1e-6], x),
+    "conv_of_zeros": lambda x: scaled(conv(), [0, 0, 0], x),
+    "depthwise": lambda x: scaled(depthwise(), [1, 1, 0], x),
+    "dense": lambda x: scaled(layers.Dense(3), [0, 0, 0], layers.Flatten()(x)),
+    "conv_norm": lambda x: gammas(
+        [1, 1, 1], scaled(conv(use_bias=False), [1, 1, 0], x)
+    ),
+    "gamma_of_zero": lambda x: gammas([1, -1, 0], conv()(x)),
+    "gammas_of_zero": lambda x: gammas([0, 0, 0], depthwise(use_bias=False)(x)),
+    "tiny_gamma": lambda x: gammas([1, -1, 1e-7], depthwise()(x)),
+    "behind_zeros": behind_zeros,
+}
+OPTIONS = ({}, {"per_channel": False}, {"keep_int16": ("*",)})
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=["int8", "per_tensor", "int16"])
+@pytest.mark.parametrize("name", BIAS_ONLY)
+def test_a_channel_without_weights_has_its_bias_in_the_file(name, options, tmp_path):
+    keras.utils.set_random_seed(0)
+    image = keras.Input((6, 6, 3))
+    model = keras.Model(image, BIAS_ONLY[name](image))
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 6, 6, 3)).astype("float32")
+    quantized = quantize_calibrated(model, images, Calibration(), **options)
+    path = tmp_path / "model.tflite"
+    tfc.export_tflite(quantized, path)
+    outputs, step = run(path, images)
+    # Without room for them it was 9 - 100 steps, or a float operator.
+    np.testing.assert_allclose(outputs[..., 2], 9, atol=1.01 * step)
+    # The other channels have their weights still.
+    assert np.abs(outputs - model(images, training=False)).max() <= 2.01 * step
+    # Two roundings, where the file goes from int16 to int8 at its end.
+    assert np.abs(outputs - quantized(images, training=False)).max() <= 1.01 * step
 
 
 def test_a_layer_without_a_bias_stays_as_it_is():

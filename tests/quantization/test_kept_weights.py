@@ -38,6 +38,13 @@ def test_only_layers_with_zeros_or_few_values_have_something_to_keep():
     assert (kept[1].counts.num_values, kept[1].counts.num_zeros) == (5, 14)
 
 
+def test_a_layer_that_begins_with_zeros_only_has_nothing_to_keep():
+    model = clustered()
+    logits = model.get_layer("logits")
+    logits.kernel.assign(np.zeros((8, 3)))
+    assert set(kept_weights(model)) == {"stem_conv"}
+
+
 def test_a_fake_quantized_model_knows_what_it_has_to_keep():
     quantized = fake_quantize(clustered())
     assert len(list(kept_kernels(quantized))) == 4

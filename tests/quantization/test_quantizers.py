@@ -92,9 +92,20 @@ def test_a_depthwise_kernel_has_a_scale_for_channel_and_multiplier():
 
 
 @pytest.mark.parametrize("num_channel_axes", [0, 1])
-def test_a_channel_of_zeros_stays_zero(num_channel_axes):
-    rounded = WeightQuantizer(num_channel_axes)(tf.zeros((3, 2)), True, {})
-    assert np.array_equal(rounded, np.zeros((3, 2)))
+def test_zeros_stay_zero_and_have_a_step_that_leaves_room_for_a_bias(num_channel_axes):
+    quantizer = WeightQuantizer(num_channel_axes)
+    assert np.array_equal(quantizer(tf.zeros((3, 2)), True, {}), np.zeros((3, 2)))
+    # 2**31 steps of it times an input's step of 1/255 hold biases up to 16,577.
+    assert np.allclose(quantizer.step(tf.zeros((3, 2))), 0.25 / 127)
+
+
+def test_a_tensor_of_zeros_has_a_range():
+    quantizer = ActivationQuantizer("zeros")
+    weights = quantizer.build(None, "zeros", keras.layers.Layer())
+    quantizer.set_range(weights, 0.0, 0.0)
+    assert (weights["min"], weights["max"]) == (0, 1)
+    quantizer.set_range(weights, 0.0, 1e-5)
+    assert weights["max"] == np.float32(1e-5)
 
 
 @pytest.mark.parametrize(("keep_zeros", "expected"), [(True, 0.0), (False, 1.0)])

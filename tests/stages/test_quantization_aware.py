@@ -1,3 +1,4 @@
+import int8_file
 import numpy as np
 import pytest
 import tf_keras as keras
@@ -67,6 +68,35 @@ def test_zeros_of_pruning_stay_zero(tmp_path, epochs):
         assert np.all(kernel.numpy()[before == 0] == 0), name
         if epochs:
             assert np.any(kernel.numpy() != before), name
+
+
+def test_a_channel_that_pruning_leaves_without_weights_keeps_its_bias(tmp_path):
+    model, context = tiny.model(), run(tmp_path)
+    stem, norm, logits = map(model.get_layer, ("stem_conv", "stem_norm", "logits"))
+    stem.kernel.assign(stem.kernel.numpy() * ([0] + 7 * [1]))
+    norm.beta.assign([3] + 7 * [0])
+    logits.bias.assign([0, 0, 9])
+    logits.kernel.assign(0 * logits.kernel)
+    stage = tfc.QuantizationAware(epochs=1, batch_size=12, learning_rate=1e-3)
+    quantized = stage(model, context)
+    tfc.export_tflite(quantized, tmp_path / "model.tflite")
+    images = context.data.test.images[:8].astype(np.float32) / 255
+    steps = int8_file.steps_off(tmp_path / "model.tflite", quantized, images)
+    assert steps <= 1.01
+
+
+def test_a_gamma_of_zero_can_be_trained(tmp_path):
+    model = tiny.model()
+    norm = model.get_layer("block_norm")
+    norm.gamma.assign(np.zeros(8))
+    norm.beta.assign(np.ones(8))  # The ReLU behind it lets gradients through.
+    stage = tfc.QuantizationAware(epochs=1, batch_size=12, learning_rate=1e-2)
+    quantized = stage(model, run(tmp_path))
+    # Twelve batches, each of which Adam moves by up to the learning rate.
+    gamma = quantized.get_layer("block_norm").gamma.numpy()
+    assert np.abs(gamma).min() > 1e-3
+    depthwise = quantized.get_layer("quant_block_depthwise").trainable_weights
+    assert np.all(depthwise[0].numpy())
 
 
 def test_zeros_of_a_layer_in_float_stay_zero(tmp_path):

@@ -15,6 +15,11 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 from tfcompress.quantization.calibration import batches
 from tfcompress.quantization.quantizers import WeightQuantizer
 
+# Of the int32 of a bias in the file; the rest is for the sum of products.
+_MAX_STEPS = 0.9 * 2**31
+# What counts as a bias of zero, which fits any steps but those of 0.
+_MIN_BIAS = 1e-6
+
 
 def round_biases(model: keras.Model) -> None:
     """Rounds the biases of `model` in place, to whole steps of their int32.
@@ -24,6 +29,10 @@ def round_biases(model: keras.Model) -> None:
     middle of two output steps falls to the other side, and in a deep network the
     difference grows from layer to layer. A BatchNormalization behind the layer counts
     as part of it, and its `beta` takes the change.
+
+    Where kernel or gamma are so small that the bias is more steps than an int32 has,
+    the kernel becomes zero, or the gamma large enough: what the channel adds to its
+    bias is too little to be seen in 8 bits.
 
     Args:
       model: fake-quantized, with its ranges set and its training done.
@@ -101,6 +110,7 @@ def _bias_of(wrapper: quantize_wrapper.QuantizeWrapper) -> _Bias:
 def _round_bias(wrapper: quantize_wrapper.QuantizeWrapper) -> None:
     """Rounds the bias of one layer with a rounded kernel."""
     input_steps = {_step(node.input_tensors) for node in wrapper.inbound_nodes}
+    _make_room(wrapper, min(input_steps))
     if len(input_steps) > 1:
         return  # A layer that is shared by inputs of several scales has no one grid.
     kernel, quantizer, _ = wrapper._weight_vars[0]
@@ -108,8 +118,33 @@ def _round_bias(wrapper: quantize_wrapper.QuantizeWrapper) -> None:
     if bias.variable is None:
         return
     step = input_steps.pop() * quantizer.step(kernel) * np.abs(bias.factor)
-    step = np.where(step > 0, step, 1.0)  # A gamma of 0 leaves no grid.
     bias.variable.assign_add(np.round(bias.value / step) * step - bias.value)
+
+
+def _make_room(wrapper: quantize_wrapper.QuantizeWrapper, input_step: float) -> None:
+    """Sees to it that the bias of a layer fits the int32 of the file, in place."""
+    kernel, quantizer, _ = wrapper._weight_vars[0]
+    bias, norm = _bias_of(wrapper), _norm_behind(wrapper)
+    least = np.maximum(np.abs(bias.value), _MIN_BIAS) / _MAX_STEPS / input_step
+    fits = quantizer.step(kernel) * np.abs(bias.factor) >= least
+    if np.all(fits):
+        return
+    has_gamma = norm is not None and norm.scale
+    if quantizer.num_channel_axes and quantizer.sharing != "layer":
+        channels = kernel.shape[-quantizer.num_channel_axes :]
+        kernel.assign(np.where(fits.reshape(channels), kernel, 0.0))
+    elif not has_gamma:
+        kernel.assign(tf.zeros_like(kernel))
+    if has_gamma:
+        lowest = least / quantizer.step(kernel)
+        factor = np.where(np.abs(bias.factor) >= lowest, bias.factor, lowest)
+        spread = np.sqrt(norm.moving_variance.numpy() + norm.epsilon)
+        norm.gamma.assign(np.where(factor == bias.factor, norm.gamma, factor * spread))
+        own = wrapper.layer.bias.numpy() if wrapper.layer.use_bias else 0.0
+        # What the layer adds with it stays what it was.
+        norm.moving_mean.assign_add(
+            (own - norm.moving_mean) * (1 - bias.factor / factor)
+        )
 
 
 def _change_by_rounding(

@@ -73,7 +73,8 @@ def kept_weights(model: keras.Model) -> dict[str, Kept]:
             kernel = getattr(layer, attribute).numpy()
             sharing = find_sharing(kernel, axes)
             counts = WeightCounts.of(kernel, axes)
-            if sharing or counts.num_zeros:
+            # Zeros only are how a layer may begin; training is what they wait for.
+            if sharing or 0 < counts.num_zeros < counts.num_weights:
                 kept[layer.name] = Kept(counts, sharing)
     return kept
 

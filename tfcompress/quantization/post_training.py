@@ -12,7 +12,12 @@ from tfcompress.quantization.calibration import Calibration, calibrate
 
 
 def quantize_calibrated(
-    model: keras.Model, images: Any, calibration: Calibration, **options: Any
+    model: keras.Model,
+    images: Any,
+    calibration: Calibration,
+    *,
+    is_final: bool = True,
+    **options: Any,
 ) -> keras.Model:
     """Returns a model that rounds as an int8 file does, with ranges from images.
 
@@ -20,6 +25,8 @@ def quantize_calibrated(
       model: a canonical model of one input; stays as it is.
       images: float array `(num_images, height, width, channels)`.
       calibration: how; its `num_images` is not looked at.
+      is_final: whether biases are made those of the file; where the model is trained
+        next, `round_biases` has to be called after that.
       **options: of `fake_quantize`.
 
     Raises:
@@ -30,5 +37,6 @@ def quantize_calibrated(
     calibrate(quantized, images, calibration)
     if calibration.correct_biases:
         correct_biases(quantized, images, calibration.batch_size)
-    round_biases(quantized)
+    if is_final:
+        round_biases(quantized)
     return quantized

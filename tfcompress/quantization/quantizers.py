@@ -22,7 +22,9 @@ from tfcompress.quantization.shared_gradient import share
 from tfcompress.quantization.shared_values import Sharing, find_leaders
 
 NUM_BITS = 8
-MIN_WIDTH = 1e-6  # of a range: a layer that gives zeros only has no scale of 0
+MIN_WIDTH = 1e-6  # of a range; what is narrower holds zeros only
+# Biases are counted in steps of input times kernel: zeros get steps that leave room.
+_ZEROS_WIDTH, _ZEROS_BOUND, _MIN_BOUND = 1.0, 0.25, 1e-9
 _NUM_STEPS = 2**NUM_BITS - 1
 _Observer = Callable[[str, tf.Tensor], None]
 _observer: ContextVar[_Observer | None] = ContextVar("observer", default=None)
@@ -116,11 +118,12 @@ class ActivationQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
           low: 0 or less.
           high: 0 or more.
         """
+        high = high if high - low >= MIN_WIDTH else low + _ZEROS_WIDTH
         if self.is_wide:
-            high = max(-low, high, MIN_WIDTH)
+            high = max(-low, high)
             low = -high
         weights["min"].assign(low)
-        weights["max"].assign(max(high, low + MIN_WIDTH))
+        weights["max"].assign(high)
 
     def step(self, weights: dict) -> float:
         """Returns the size of a step, which is the scale of the tensor in the file."""
@@ -247,11 +250,8 @@ class WeightKeeper(tfmot.quantization.keras.quantizers.Quantizer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments."""
-        return {
-            "num_channel_axes": self.num_channel_axes,
-            "keep_zeros": self.keep_zeros,
-            "sharing": self.sharing,
-        }
+        names = ("num_channel_axes", "keep_zeros", "sharing")
+        return {name: getattr(self, name) for name in names}
 
 
 class WeightQuantizer(WeightKeeper):
@@ -284,8 +284,8 @@ class WeightQuantizer(WeightKeeper):
         bound = tf.reshape(tf.reduce_max(tf.abs(kernel), axis=axes), [-1])
         if self.sharing == "layer":
             bound = tf.fill(tf.shape(bound), tf.reduce_max(bound))
-        # A channel of zeros only would divide by nothing.
-        return tf.maximum(bound if self.num_channel_axes else bound[0], 1e-9)
+        bound = tf.where(bound > _MIN_BOUND, bound, _ZEROS_BOUND)
+        return bound if self.num_channel_axes else bound[0]
 
     def _round(self, kernel: tf.Tensor, bound: tf.Tensor) -> tf.Tensor:
         if not self.num_channel_axes:

@@ -109,7 +109,11 @@ class QuantizationAware(Fit):
             model, run.data, self.calibration, seed, options
         )
         quantized = quantize_calibrated(
-            model, sample.images, self.calibration, **options
+            model,
+            sample.images,
+            self.calibration,
+            is_final=not self.epochs,
+            **options,
         )
         check_kept(quantized, kept, _REWRITING)
         if self.epochs:
