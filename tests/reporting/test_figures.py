@@ -4,7 +4,6 @@ from tfcompress.profiling import LayerProfile, Profile, Totals
 from tfcompress.reporting.figures import (
     FIGURES,
     Row,
-    figure_text,
     figures_of,
     speed_text,
 )
@@ -55,17 +54,18 @@ def test_bytes_of_a_keras_file_are_not_compared():
     ],
 )
 def test_figures_for_people(name, value, text):
-    assert figure_text(name, value) == text
+    assert Row("a", "tflite", {name: value}).text(name) == text
+
+
+def test_a_latency_is_shown_with_its_interval():
+    row = Row("a", "tflite", {"latency_ms": 1.0, "macs": 5}, (0.98765, 1.25))
+    assert row.text("latency_ms") == "1 ms (988 us to 1.25 ms)"
+    assert row.text("macs") == "5"
 
 
 def test_accuracy_and_sparsity_are_what_one_wants_more_of():
     larger = {name for name, figure in FIGURES.items() if figure.larger_is_better}
     assert larger == {"top1", "sparsity"}
-
-
-def test_row_as_json():
-    row = Row("a", "tflite", {"top1": 0.5})
-    assert row.to_dict() == {"name": "a", "kind": "tflite", "top1": 0.5}
 
 
 @pytest.mark.parametrize(

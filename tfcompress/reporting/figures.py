@@ -80,20 +80,24 @@ class Row:
       name: of the run, file or model.
       kind: `artifact` and `baseline` are the two files of a run.
       figures: by the names of `FIGURES`; None where one is not known.
+      latency_interval: confidence interval of `latency_ms`; None where it has none.
     """
 
     name: str
     kind: Kind
     figures: Mapping[str, float | None]
+    latency_interval: tuple[float, float] | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns JSON values: name, kind and a key a figure."""
-        return {"name": self.name, "kind": self.kind, **self.figures}
-
-
-def figure_text(name: str, value: float | None) -> str:
-    """Returns a figure for people; what is not known is an empty text."""
-    return "" if value is None else FIGURES[name].text(value)
+    def text(self, name: str) -> str:
+        """Returns a figure for people; what is not known is an empty text."""
+        value = self.figures[name]
+        if value is None:
+            return ""
+        write = FIGURES[name].text
+        if name == "latency_ms" and self.latency_interval is not None:
+            low, high = map(write, self.latency_interval)
+            return f"{write(value)} ({low} to {high})"
+        return write(value)
 
 
 def figures_of(
