@@ -50,6 +50,8 @@ def test_bytes_of_a_keras_file_are_not_compared():
         ("size_bytes", 1234567, "1,234,567"),
         ("latency_ms", 0.012345, "12.3 us"),
         ("latency_ms", 12.345, "12.3 ms"),
+        ("latency_ms", 0.99999, "1,000 us"),
+        ("latency_ms", 1234.5, "1,234 ms"),
         ("macs", None, ""),
     ],
 )
@@ -58,8 +60,10 @@ def test_figures_for_people(name, value, text):
 
 
 def test_a_latency_is_shown_with_its_interval():
-    row = Row("a", "tflite", {"latency_ms": 1.0, "macs": 5}, (0.98765, 1.25))
-    assert row.text("latency_ms") == "1 ms (988 us to 1.25 ms)"
+    figures = {"latency_ms": 0.5, "macs": 5}
+    assert Row("a", "tflite", figures).text("latency_ms") == "500 us"
+    row = Row("a", "tflite", figures, (0.48765, 1.25))
+    assert row.text("latency_ms") == "500 us (488 to 1,250)"
     assert row.text("macs") == "5"
 
 

@@ -25,9 +25,24 @@ class Figure(NamedTuple):
     larger_is_better: bool = False
 
 
-def milliseconds(value: float) -> str:
-    """Returns a time in a unit that keeps three significant digits."""
-    return f"{value * 1000:.3g} us" if value < 1 else f"{value:.3g} ms"
+def milliseconds(value: float, interval: tuple[float, float] | None = None) -> str:
+    """Returns a time in a unit that keeps three significant digits.
+
+    Args:
+      value: in milliseconds.
+      interval: the ends of its confidence interval; None where it has none.
+    """
+    scale, unit = (1000, "us") if value < 1 else (1, "ms")
+    text = f"{_three_digits(scale * value)} {unit}"
+    if interval is None:
+        return text
+    low, high = (_three_digits(scale * end) for end in interval)
+    return f"{text} ({low} to {high})"
+
+
+def _three_digits(value: float) -> str:
+    # From 1000 on `g` would write an exponent.
+    return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"
 
 
 def times_text(ratio: float, better: str, worse: str) -> str:
@@ -93,11 +108,9 @@ class Row:
         value = self.figures[name]
         if value is None:
             return ""
-        write = FIGURES[name].text
-        if name == "latency_ms" and self.latency_interval is not None:
-            low, high = map(write, self.latency_interval)
-            return f"{write(value)} ({low} to {high})"
-        return write(value)
+        if name == "latency_ms":
+            return milliseconds(value, self.latency_interval)
+        return FIGURES[name].text(value)
 
 
 def figures_of(
