@@ -93,16 +93,6 @@ def test_what_takes_long_is_told_on_standard_error(capfd, tmp_path):
     assert len(json.loads(captured.out)["rows"]) == 2
 
 
-@pytest.fixture
-def registry():
-    """The classes that this process trusts are afterwards as they were."""
-    registered = keras.utils.get_custom_objects()
-    before = dict(registered)
-    yield
-    registered.clear()
-    registered.update(before)
-
-
 @pytest.mark.usefixtures("registry")
 def test_an_unsafe_file_is_scored_where_that_is_allowed(capfd, tmp_path):
     model, path = tiny.model(), str(tmp_path / "m.keras")

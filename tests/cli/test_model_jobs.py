@@ -7,6 +7,8 @@ import tiny
 from tfcompress.cli import model_jobs
 from tfcompress.errors import ModelError
 
+pytestmark = pytest.mark.usefixtures("registry")
+
 MAX_BYTES = 1 << 30
 
 
@@ -22,16 +24,6 @@ def doubling(tmp_path):
         return str(tmp_path / f"model.{ending}")
 
     return save
-
-
-@pytest.fixture(autouse=True)
-def registry():
-    """The classes that this process trusts are afterwards as they were."""
-    registered = keras.utils.get_custom_objects()
-    before = dict(registered)
-    yield
-    registered.clear()
-    registered.update(before)
 
 
 @pytest.mark.parametrize("library", [keras, keras_3])

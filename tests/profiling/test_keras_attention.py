@@ -1,30 +1,18 @@
-import keras as keras3
 import pytest
-import tf_keras
-
-from tfcompress.profiling.keras_model import profile_keras_model
-
-both_keras = pytest.mark.parametrize("keras", [tf_keras, keras3])
-
-
-def counts(keras, layer, *shapes):
-    inputs = [keras.Input(shape) for shape in shapes]
-    model = keras.Model(inputs, layer(*inputs))
-    found = profile_keras_model(model)
-    return found.layers[-1].macs, found.layers[-1].flops
+from both_generations import both_keras, layer_counts
 
 
 @both_keras
 def test_attention_is_projections_and_two_products(keras):
     layer = keras.layers.MultiHeadAttention(2, 3, value_dim=5)
-    macs, flops = counts(keras, layer, (7, 4), (9, 4))
+    macs, flops = layer_counts(keras, layer, (7, 4), (9, 4))
     projections = 7 * 4 * 6 + 9 * 4 * 6 + 9 * 4 * 10 + 7 * 10 * 4
     assert macs == projections + 2 * 7 * 9 * (3 + 5)
     # Queries times a scale, softmax of 7x9 scores, and biases; two heads of each.
     biases = 7 * 6 + 9 * 6 + 9 * 10 + 7 * 4
     assert flops == 2 * macs + 7 * 6 + 5 * 2 * 7 * 9 + biases
     layer = keras.layers.MultiHeadAttention(2, 3, value_dim=5, use_bias=False)
-    assert counts(keras, layer, (7, 4), (9, 4)) == (macs, flops - biases)
+    assert layer_counts(keras, layer, (7, 4), (9, 4)) == (macs, flops - biases)
 
 
 @both_keras
@@ -45,7 +33,7 @@ def test_scores_and_the_values_that_they_weigh(keras, layer, options, a_score, o
     # Scales of tf_keras' AdditiveAttention are as long as values: they must be 4 too.
     value_dim = 5 if layer == "Attention" else 4
     layer = layer_of_list(getattr(keras.layers, layer)(**options))
-    macs, flops = counts(keras, layer, (7, 4), (9, value_dim), (9, 4))
+    macs, flops = layer_counts(keras, layer, (7, 4), (9, value_dim), (9, 4))
     assert macs == 7 * 9 * (a_score + value_dim)
     # A softmax takes five.
     assert flops == 2 * macs + 7 * 9 * (others + 5)

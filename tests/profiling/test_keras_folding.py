@@ -1,11 +1,9 @@
-import keras as keras3
 import numpy as np
 import pytest
 import tf_keras
+from both_generations import both_keras
 
 from tfcompress.profiling.keras_model import profile_keras_model
-
-both_keras = pytest.mark.parametrize("keras", [tf_keras, keras3])
 
 
 def folded(keras, *layers, shape=(8, 8, 4)):

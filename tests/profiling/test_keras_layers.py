@@ -1,18 +1,9 @@
-import keras as keras3
 import pytest
 import tf_keras
+from both_generations import both_keras, layer_counts
 
 from tfcompress.profiling.keras_layers import is_counted
 from tfcompress.profiling.keras_model import profile_keras_model
-
-both_keras = pytest.mark.parametrize("keras", [tf_keras, keras3])
-
-
-def counts(keras, layer, *shapes):
-    inputs = [keras.Input(shape) for shape in shapes]
-    model = keras.Model(inputs, layer(*inputs))
-    found = profile_keras_model(model)
-    return found.layers[-1].macs, found.layers[-1].flops
 
 
 @both_keras
@@ -58,7 +49,9 @@ def counts(keras, layer, *shapes):
     ],
 )  # fmt: skip
 def test_macs_and_operations_by_arithmetic(keras, layer, options, shape, macs, others):
-    found_macs, flops = counts(keras, getattr(keras.layers, layer)(**options), shape)
+    found_macs, flops = layer_counts(
+        keras, getattr(keras.layers, layer)(**options), shape
+    )
     assert found_macs == macs
     if others is not None:
         assert flops == 2 * macs + others

@@ -1,12 +1,8 @@
-import keras as keras3
-import pytest
-import tf_keras
 import tiny
+from both_generations import both_keras
 
 from tfcompress.profiling.keras_memory import plan_keras_memory
 from tfcompress.profiling.keras_model import profile_keras_model
-
-both_keras = pytest.mark.parametrize("keras", [tf_keras, keras3])
 
 
 @both_keras

@@ -5,6 +5,7 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
 import tiny
+from both_generations import both_keras
 
 from tfcompress.errors import ModelError
 from tfcompress.profiling.keras_model import profile_keras_model
@@ -13,9 +14,6 @@ from tfcompress.profiling.keras_model import profile_keras_model
 def profile_of(keras, layer, input_shape=(8, 6, 4)):
     model = keras.Sequential([keras.Input(input_shape), layer])
     return profile_keras_model(model).layers[-1]
-
-
-both_keras = pytest.mark.parametrize("keras", [tf_keras, keras3])
 
 
 @both_keras

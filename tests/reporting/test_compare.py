@@ -71,6 +71,11 @@ def test_latency_is_measured_together_where_it_is_asked_for(runs):
     times = [each.figures["latency_ms"] for each in found.rows]
     # What the report says is 0.1 and 0.25 ms; one operator takes far less.
     assert all(0 < time < 0.09 for time in times)
+    part = found.to_dict(diff_only=True)["rows"]
+    for each, time in zip(part, times, strict=True):
+        assert each["latency_ms_low"] <= time == each["latency_ms"]
+        assert time <= each["latency_ms_high"]
+        assert (each["latency_ms_low"], each["latency_ms_high"]) != (time, time)
     assert "alternating blocks, on 1 thread" in found.notes[0]
 
 
@@ -78,7 +83,7 @@ def test_latency_says_which_of_its_two_meanings_it_has(runs, tmp_path):
     path = tmp_path / "c.tflite"
     path.write_bytes(relu_file())
     for latency, told in (
-        (True, ["p10_of_blocks"] * 3),
+        (True, ["median_of_rounds"] * 3),
         (False, ["p50_of_run", "p50_of_run", ""]),
     ):
         found = tfc.compare([runs[0], path], latency=latency)
@@ -102,7 +107,7 @@ def test_accuracy_on_other_images_is_told(runs, tmp_path):
 def test_where_it_was_made_is_in_every_document(tmp_path):
     path = tmp_path / "a.tflite"
     path.write_bytes(relu_file())
-    found = tfc.compare([path], num_threads=2)
+    found = tfc.compare([path], latency=False, num_threads=2)
     here = environment(num_threads=2)
     assert found.environment == json.loads(found.to_json())["environment"] == here
     assert f"| tensorflow | {here['tensorflow']} |" in found.to_markdown()

@@ -1,5 +1,6 @@
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -45,3 +46,17 @@ def test_csv_executes_nothing():
         **{"name": "'=1+1", "kind": "tflite", "on_pareto_front": "True"},
         **{"top1": "0.5", "size_bytes": "10"},
     }
+
+
+def test_csv_has_the_interval_of_a_latency_that_was_measured_here():
+    known, unknown = row("a", 0.5, 10, latency_ms=2.0), row("b", 0.25, 5)
+    known = replace(known, latency_interval=(1.5, 2.5))
+    for timed_here, facts, nothing in (
+        (True, ["2.0", "1.5", "2.5", "median_of_rounds"], [""] * 4),
+        (False, ["2.0", "p50_of_run"], ["", ""]),
+    ):
+        found = Comparison((known, unknown), timed_here=timed_here)
+        for values, expected in zip(
+            csv.reader(found.to_csv().splitlines()[1:]), (facts, nothing), strict=True
+        ):
+            assert values[5:] == expected

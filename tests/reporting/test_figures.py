@@ -4,7 +4,6 @@ from tfcompress.profiling import LayerProfile, Profile, Totals
 from tfcompress.reporting.figures import (
     FIGURES,
     Row,
-    figure_text,
     figures_of,
     speed_text,
 )
@@ -51,21 +50,26 @@ def test_bytes_of_a_keras_file_are_not_compared():
         ("size_bytes", 1234567, "1,234,567"),
         ("latency_ms", 0.012345, "12.3 us"),
         ("latency_ms", 12.345, "12.3 ms"),
+        ("latency_ms", 0.99999, "1,000 us"),
+        ("latency_ms", 1234.5, "1,234 ms"),
         ("macs", None, ""),
     ],
 )
 def test_figures_for_people(name, value, text):
-    assert figure_text(name, value) == text
+    assert Row("a", "tflite", {name: value}).text(name) == text
+
+
+def test_a_latency_is_shown_with_its_interval():
+    figures = {"latency_ms": 0.5, "macs": 5}
+    assert Row("a", "tflite", figures).text("latency_ms") == "500 us"
+    row = Row("a", "tflite", figures, (0.48765, 1.25))
+    assert row.text("latency_ms") == "500 us (488 to 1,250)"
+    assert row.text("macs") == "5"
 
 
 def test_accuracy_and_sparsity_are_what_one_wants_more_of():
     larger = {name for name, figure in FIGURES.items() if figure.larger_is_better}
     assert larger == {"top1", "sparsity"}
-
-
-def test_row_as_json():
-    row = Row("a", "tflite", {"top1": 0.5})
-    assert row.to_dict() == {"name": "a", "kind": "tflite", "top1": 0.5}
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ def layer(name, kernel, nonzero, **weight_bytes):
     )
 
 
-BEFORE = (layer("a", 8, 8, float32=32), layer("gone", 1, 1, float32=4))
-AFTER = (layer("a", 8, 2, int8=8, int32=4), layer("b", 4, 4, int8=4))
+BEFORE = (layer("conv_a", 8, 8, float32=32), layer("gone", 1, 1, float32=4))
+AFTER = (layer("conv_a", 8, 2, int8=8, int32=4), layer("conv_b", 4, 4, int8=4))
 
 
 def profile(layers, kind="tflite", notes=()):
@@ -27,8 +27,8 @@ def test_layers_before_and_after():
     ]
     texts = [[cell.text for cell in row["cells"]] for row in layers["rows"]]
     assert texts == [
-        ["a", "CONV_2D", "4x4x2", "8", "8", "80", "80", "32", "12", "75.0%"],
-        ["b", "CONV_2D", "4x4x2", "", "4", "", "40", "", "4", "0.0%"],
+        ["conv_a", "CONV_2D", "4x4x2", "8", "8", "80", "80", "32", "12", "75.0%"],
+        ["conv_b", "CONV_2D", "4x4x2", "", "4", "", "40", "", "4", "0.0%"],
         ["gone", "CONV_2D", "4x4x2", "1", "", "10", "", "4", "", ""],
     ]
     # Of 16 bytes after, 12 and 4.

@@ -1,6 +1,7 @@
 import base64
 import io
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from PIL import Image
@@ -20,9 +21,9 @@ from tfcompress.reporting.plots import (
 )
 
 
-def row(top1, size, kind="tflite"):
-    known = {"top1": top1, "size_bytes": size}
-    return Row("a", kind, {name: known.get(name) for name in FIGURES})
+def row(top1, size, kind="tflite", latency_ms=None, interval=None):
+    known = {"top1": top1, "size_bytes": size, "latency_ms": latency_ms}
+    return Row("a", kind, {name: known.get(name) for name in FIGURES}, interval)
 
 
 def file_profile(name, **weight_bytes):
@@ -52,6 +53,42 @@ def test_points_are_in_units_for_people_and_the_front_is_a_line():
 def test_points_that_coincide_have_one_label():
     (axes,) = plot_pareto(Comparison((row(0.5, 1024),) * 2)).axes
     assert [text.get_text() for text in axes.texts] == ["1, 2"]
+
+
+@pytest.mark.parametrize(
+    ("times", "scale", "label"),
+    [
+        ((0.006_710, 0.006_720), 1000, "latency in us"),
+        ((0.999_001, 0.999_002), 1000, "latency in us"),
+        ((0.5, 12_345.678), 1, "latency in ms"),
+    ],
+)
+def test_numbers_below_an_axis_do_not_overlap(times, scale, label):
+    rows = [
+        row(top1, 1, latency_ms=ms) for top1, ms in zip((0.5, 1), times, strict=True)
+    ]
+    figure = plot_pareto(Comparison(tuple(rows)), "latency_ms")
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == label
+    assert [x for x, *_ in points(axes)] == pytest.approx([scale * ms for ms in times])
+    figure.draw_without_rendering()
+    low, high = axes.get_xlim()
+    boxes = [
+        text.get_window_extent()
+        for place, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+        if low <= place <= high
+    ]
+    assert len(boxes) > 1
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
+
+
+def test_a_latency_has_its_interval_as_a_bar():
+    rows = (row(0.5, 1, latency_ms=0.25, interval=(0.125, 0.5)), row(0.75, 1))
+    (axes,) = plot_pareto(Comparison(rows), "latency_ms").axes
+    (bar,) = axes.collections
+    assert bar.get_segments()[0].tolist() == [[125.0, 50.0], [500.0, 50.0]]
+    (axes,) = plot_pareto(Comparison(rows), "size_bytes").axes
+    assert not axes.collections
 
 
 def test_a_figure_that_does_not_exist_is_refused():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,11 +11,9 @@ import numpy as np
 
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.profiling.litert import LITERT, Engine
+from tfcompress.profiling.rounds import MIN_ROUNDS, median_of, rounds
 
-_CONFIDENCE = 0.95
 _MAX_SECONDS = 10.0
-_MIN_ROUNDS = 9
-_PAIRS_A_ROUND, _SECONDS_A_ROUND = 100, 1.0
 
 
 @dataclass(frozen=True)
@@ -161,62 +157,19 @@ def latency_ratio(
 
     Example:
       >>> tfc.latency_ratio("baseline.tflite", "model.tflite").ratio
-
-    References:
-      Conover, "Practical Nonparametric Statistics", 1999, section 3.2 (the interval of
-      a quantile by order statistics).
     """
     if not precision > 0:
         raise InvalidArgumentError(
             f"precision is {precision}; expected a share above 0, such as 0.01"
         )
-    end = time.monotonic() + max_seconds
     ratios: list[float] = []
-    while True:
-        ratios.append(_round(path_a, path_b, num_threads, len(ratios)))
-        found = _median(ratios)
+    for time_a, time_b in rounds((path_a, path_b), num_threads, max_seconds):
+        ratios.append(time_a / time_b)
+        found = LatencyRatio(*median_of(ratios))
         is_known = found.high - found.low <= 2 * precision * found.ratio
-        if is_known and found.num_rounds >= _MIN_ROUNDS:
-            return found
-        if found.num_rounds > 1 and time.monotonic() >= end:
-            return found
-
-
-def _round(
-    path_a: str | Path, path_b: str | Path, num_threads: int, turn: int
-) -> float:
-    """Returns the ratio of two files in one process."""
-    # What is opened first may have the better place, so they take turns.
-    is_swapped = turn % 2 == 1
-    paths = (path_b, path_a) if is_swapped else (path_a, path_b)
-    samples = LITERT.measure(
-        "alternate",
-        paths,
-        num_threads=num_threads,
-        num_runs=_PAIRS_A_ROUND,
-        max_seconds=_SECONDS_A_ROUND,
-        seed=turn,
-    )
-    times = np.percentile(samples, 10, axis=1)
-    first, second = (float(value) for value in times)
-    return second / first if is_swapped else first / second
-
-
-def _median(ratios: Sequence[float]) -> LatencyRatio:
-    """Returns the median of rounds, and its interval of 95 %, or of what they allow."""
-    ordered, num = sorted(ratios), len(ratios)
-    # The chance that the median lies outside of the k-th smallest and the k-th largest
-    # is that of fewer than k heads, or of fewer than k tails.
-    tails = np.cumsum([math.comb(num, heads) / 2**num for heads in range(num // 2)])
-    place = max(0, int(np.sum(tails <= (1 - _CONFIDENCE) / 2)) - 1)
-    outside = 2 * float(tails[place]) if num > 1 else 1.0
-    return LatencyRatio(
-        float(np.median(ordered)),
-        ordered[place],
-        ordered[num - 1 - place],
-        confidence=1 - outside,
-        num_rounds=num,
-    )
+        if is_known and found.num_rounds >= MIN_ROUNDS:
+            break
+    return found
 
 
 def measure_together(

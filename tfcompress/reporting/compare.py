@@ -50,7 +50,8 @@ def compare(
       axes: figures of the Pareto front, of `top1`, `size_bytes`, `gzip_bytes`,
         `latency_ms`, `macs`, `peak_memory_bytes`, `params`, `nonzero_params`,
         `sparsity`.
-      latency: whether all .tflite files are timed, in alternation.
+      latency: whether all .tflite files are timed, in alternation: in nine processes
+        one after the other, or as many as ten seconds a file have room for.
       num_threads: threads of the LiteRT interpreters that are timed.
 
     Raises:

@@ -45,7 +45,7 @@ class Comparison:
         same names; empty without data.
       class_names: of the data.
       environment: versions, processor and threads where the comparison was made.
-      timed_here: whether latency is the tenth percentile of alternating blocks, and not
+      timed_here: whether latency is the median of rounds of alternating blocks, and not
         the median that each run measured.
       axes: figures of the Pareto front, names of `FIGURES`.
       notes: how figures were measured, or why they are not known.
@@ -129,14 +129,10 @@ class Comparison:
                 "kind": row.kind,
                 "on_pareto_front": row in front,
                 **{name: row.figures[name] for name in names},
+                **(self._latency_facts(row) if "latency_ms" in names else {}),
             }
             for row in self.rows
         ]
-        if "latency_ms" in names:
-            kind = "p10_of_blocks" if self.timed_here else "p50_of_run"
-            for each in rows:
-                known = each["latency_ms"] is not None
-                each["latency_statistic"] = kind if known else None
         whole = {} if diff_only else {run.name: dict(run.settings) for run in self.runs}
         return {
             "schema_version": SCHEMA_VERSION,
@@ -150,6 +146,15 @@ class Comparison:
             "notes": list(self.notes),
         }
 
+    def _latency_facts(self, row: Row) -> dict[str, Any]:
+        """Returns what is to be known beside a row's `latency_ms`."""
+        kind = "median_of_rounds" if self.timed_here else "p50_of_run"
+        facts = {"latency_statistic": kind if row.figures["latency_ms"] else None}
+        if not self.timed_here:
+            return facts
+        low, high = row.latency_interval or (None, None)
+        return {"latency_ms_low": low, "latency_ms_high": high, **facts}
+
     def to_json(self, diff_only: bool = False) -> str:
         """Returns `to_dict` as an indented JSON document."""
         return json.dumps(self.to_dict(diff_only), indent=2, allow_nan=False)
@@ -157,8 +162,9 @@ class Comparison:
     def to_csv(self, diff_only: bool = False) -> str:
         """Returns a line a row; texts that a spreadsheet would execute are quoted.
 
-        Beside `latency_ms`, `latency_statistic` is `p10_of_blocks` where all were timed
-        here in alternation, and `p50_of_run` where each run measured its own.
+        Beside `latency_ms`, `latency_statistic` is `median_of_rounds` where all were
+        timed here in alternation, with the ends of the interval, `latency_ms_low` and
+        `latency_ms_high`, and `p50_of_run` where each run measured its own.
         Where robustness was measured, there is a column for each perturbation at each
         strength, such as `blur_3`.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfcompress.reporting.figures import FIGURES, figure_text
+from tfcompress.reporting.figures import FIGURES
 from tfcompress.reporting.markdown import cell, table
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _figures(comparison: Comparison, diff_only: bool) -> list[str]:
     rows = [
         [
             *(row.name, row.kind, "yes" if row in front else ""),
-            *(figure_text(name, row.figures[name]) for name in names),
+            *(row.text(name) for name in names),
         ]
         for row in comparison.rows
     ]

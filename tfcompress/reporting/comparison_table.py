@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tfcompress.profiling.profile import visible_text
 from tfcompress.reporting.comparison import Comparison
-from tfcompress.reporting.figures import FIGURES, figure_text
+from tfcompress.reporting.figures import FIGURES
 
 
 def comparison_tables(comparison: Comparison, diff_only: bool) -> Iterator[Table]:
@@ -29,7 +29,7 @@ def comparison_tables(comparison: Comparison, diff_only: bool) -> Iterator[Table
     for name in names:
         table.add_column(FIGURES[name].label, justify="right")
     for row in comparison.rows:
-        figures = (figure_text(name, row.figures[name]) for name in names)
+        figures = (row.text(name) for name in names)
         star = "*" if row in front else ""
         table.add_row(_text(row.name), row.kind, star, *figures)
     yield table

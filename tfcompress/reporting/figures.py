@@ -25,9 +25,24 @@ class Figure(NamedTuple):
     larger_is_better: bool = False
 
 
-def milliseconds(value: float) -> str:
-    """Returns a time in a unit that keeps three significant digits."""
-    return f"{value * 1000:.3g} us" if value < 1 else f"{value:.3g} ms"
+def milliseconds(value: float, interval: tuple[float, float] | None = None) -> str:
+    """Returns a time in a unit that keeps three significant digits.
+
+    Args:
+      value: in milliseconds.
+      interval: the ends of its confidence interval; None where it has none.
+    """
+    scale, unit = (1000, "us") if value < 1 else (1, "ms")
+    text = f"{_three_digits(scale * value)} {unit}"
+    if interval is None:
+        return text
+    low, high = (_three_digits(scale * end) for end in interval)
+    return f"{text} ({low} to {high})"
+
+
+def _three_digits(value: float) -> str:
+    # From 1000 on `g` would write an exponent.
+    return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"
 
 
 def times_text(ratio: float, better: str, worse: str) -> str:
@@ -80,20 +95,22 @@ class Row:
       name: of the run, file or model.
       kind: `artifact` and `baseline` are the two files of a run.
       figures: by the names of `FIGURES`; None where one is not known.
+      latency_interval: confidence interval of `latency_ms`; None where it has none.
     """
 
     name: str
     kind: Kind
     figures: Mapping[str, float | None]
+    latency_interval: tuple[float, float] | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns JSON values: name, kind and a key a figure."""
-        return {"name": self.name, "kind": self.kind, **self.figures}
-
-
-def figure_text(name: str, value: float | None) -> str:
-    """Returns a figure for people; what is not known is an empty text."""
-    return "" if value is None else FIGURES[name].text(value)
+    def text(self, name: str) -> str:
+        """Returns a figure for people; what is not known is an empty text."""
+        value = self.figures[name]
+        if value is None:
+            return ""
+        if name == "latency_ms":
+            return milliseconds(value, self.latency_interval)
+        return FIGURES[name].text(value)
 
 
 def figures_of(

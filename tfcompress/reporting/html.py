@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from tfcompress.profiling.profile import visible_text
 from tfcompress.reporting.cells import Cell, cell, text_cell
-from tfcompress.reporting.figures import FIGURES, figure_text
+from tfcompress.reporting.figures import FIGURES
 from tfcompress.reporting.model_view import model_view
 from tfcompress.reporting.pictures import pareto_axes
 from tfcompress.reporting.plots import data_uri, plot_pareto
@@ -105,13 +105,10 @@ def _summary(comparison: Comparison, diff_only: bool) -> dict[str, Any]:
     front = comparison.pareto()
     rows = []
     for number, row in enumerate(comparison.rows, 1):
-        values = [
-            (row.figures[name], figure_text(name, row.figures[name])) for name in names
-        ]
         on_front = row in front
         star = Cell("\N{BLACK STAR}" if on_front else "", "1" if on_front else "0")
         line = [cell(number), text_cell(row.name), text_cell(row.kind), star]
-        line += [cell(value, text) for value, text in values]
+        line += [cell(row.figures[name], row.text(name)) for name in names]
         rows.append({"on_front": on_front, "cells": line})
     labels = [FIGURES[name].label for name in names]
     return {"head": ["#", "model", "kind", "Pareto", *labels], "rows": rows}

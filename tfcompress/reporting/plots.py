@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tfcompress.profiling import Profile
 from tfcompress.profiling.profile import visible_text
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from tfcompress.reporting.comparison import Comparison
+    from tfcompress.reporting.figures import Row
 
 _WIDTH = 4.8
 _BLUE, _GREY, _LIGHT = "#2563eb", "#71717a", "#e4e4e7"
@@ -47,7 +49,8 @@ def plot_pareto(
       gain: name of the figure upwards.
 
     Returns:
-      A matplotlib figure. Models of which one of the two is not known are not in it.
+      A matplotlib figure. Models of which one of the two is not known are not in it. A
+      latency that was measured with an interval has it as a pale bar.
 
     Raises:
       InvalidArgumentError: there is no such figure.
@@ -59,7 +62,9 @@ def plot_pareto(
     front = comparison.pareto((gain, cost))
     figure = Figure(figsize=(_WIDTH, 3.2), layout="constrained")
     axes = figure.add_subplot()
-    (x_label, x_scale), (y_label, y_scale) = (_SCALES[name] for name in (cost, gain))
+    (x_label, x_scale), (y_label, y_scale) = (
+        _scale(name, comparison.rows) for name in (cost, gain)
+    )
     on_front: list[tuple[float, float]] = []
     numbers: dict[tuple[float, float], list[str]] = {}
     for number, row in enumerate(comparison.rows, 1):
@@ -74,17 +79,35 @@ def plot_pareto(
             color = _BLUE
             on_front.append(point)
         axes.plot(*point, marker=marker, color=color, ls="none", markersize=7)
+        if cost == "latency_ms" and row.latency_interval is not None:
+            low, high = (end / x_scale for end in row.latency_interval)
+            axes.hlines(point[1], low, high, color=color, lw=5, alpha=0.3)
     for point, labels in numbers.items():
         place: dict[str, Any] = {"xytext": (7, 5), "textcoords": "offset points"}
         axes.annotate(", ".join(labels), point, fontsize=9, **place)
     if len(on_front) > 1:
         corners = sorted(on_front)
         axes.step(*zip(*corners, strict=True), where="post", color=_BLUE, lw=1)
+    _finish_pareto(axes, x_label, y_label)
+    return figure
+
+
+def _scale(name: str, rows: Sequence[Row]) -> tuple[str, float]:
+    """Returns the label of an axis, and what its figures are divided by."""
+    values = [value for row in rows if (value := row.figures[name]) is not None]
+    if name == "latency_ms" and max(values, default=1) < 1:
+        return "latency in us", 0.001
+    return _SCALES[name]
+
+
+def _finish_pareto(axes: Axes, x_label: str, y_label: str) -> None:
     axes.margins(0.15)
+    # More would overlap where points lie so close that ticks have many digits.
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.ticklabel_format(useOffset=False, style="plain")
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     _plain(axes)
-    return figure
 
 
 def plot_stages(report: Report) -> Figure:

@@ -8,18 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfcompress.errors import ModelError
-from tfcompress.profiling.latency import measure_latency, measure_together
+from tfcompress.profiling.latency import measure_latency
+from tfcompress.profiling.rounds import Median, measure_in_rounds
 from tfcompress.reporting.figures import Row
 
 if TYPE_CHECKING:
     from tfcompress.training.progress import Progress
 
-_NOTES = {
-    True: "Latency was measured here, of all .tflite files in alternating blocks, on "
-    "{num_threads} thread(s): the tenth percentile.",
-    False: "Latency is the median that each run measured when it ended, on the machine "
-    "that its environment names; of files outside of runs it is not known.",
-}
+_SECONDS_A_FILE = 10.0
+_MEASURED = (
+    "Latency was measured here, of all .tflite files in alternating blocks, on {n} "
+    "thread(s): the median of {time.num_rounds} rounds, each the tenth percentile of a "
+    "process of its own; in brackets its {time.confidence:.0%} interval."
+)
+_FROM_RUNS = (
+    "Latency is the median that each run measured when it ended, on the machine that "
+    "its environment names; of files outside of runs it is not known."
+)
 
 
 def timed(
@@ -40,22 +45,35 @@ def timed(
     """
     if not files:
         return list(rows), []
-    notes = [_NOTES[latency].format(num_threads=num_threads)]
     if not latency:
-        return list(rows), notes
+        return list(rows), [_FROM_RUNS]
     if progress is not None:
         progress.message(f"timing {len(files)} file(s) in alternating blocks")
+    failures: list[str] = []
     try:
-        times = measure_together(list(files.values()), num_threads)
+        found = _in_rounds(files, num_threads)
     except ModelError:
         files, failures = _runnable(files, num_threads)
-        notes += failures
-        times = measure_together(list(files.values()), num_threads) if files else []
-    found = dict(zip(files, times, strict=True))
-    return [
-        replace(row, figures={**row.figures, "latency_ms": found.get(row.name)})
-        for row in rows
-    ], notes
+        found = _in_rounds(files, num_threads)
+    return [_with_time(row, found.get(row.name)) for row in rows], [
+        *(_MEASURED.format(time=time, n=num_threads) for time in [*found.values()][:1]),
+        *failures,
+    ]
+
+
+def _in_rounds(files: Mapping[str, Path], num_threads: int) -> dict[str, Median]:
+    if not files:
+        return {}
+    seconds = _SECONDS_A_FILE * len(files)
+    times = measure_in_rounds([*files.values()], num_threads, max_seconds=seconds)
+    return dict(zip(files, times, strict=True))
+
+
+def _with_time(row: Row, time: Median | None) -> Row:
+    if time is None:
+        return replace(row, figures={**row.figures, "latency_ms": None})
+    figures = {**row.figures, "latency_ms": time.median}
+    return replace(row, figures=figures, latency_interval=(time.low, time.high))
 
 
 def _runnable(

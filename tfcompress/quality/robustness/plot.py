@@ -16,7 +16,8 @@ from tfcompress.quality.robustness.result import Robustness
 _COLUMNS = 5
 _PANEL_INCHES = (1.9, 1.9)
 _MODEL: dict[str, Any] = {"color": "#2563eb", "marker": "o", "markersize": 4}
-_BASELINE: dict[str, Any] = {"color": "#71717a", "marker": "s", "markersize": 4}
+# Wide and pale behind the model's curve, so that both are seen where they are equal.
+_BASELINE: dict[str, Any] = {"color": "#a1a1aa", "linewidth": 4}
 
 
 def plot_robustness(result: Robustness) -> Figure:
@@ -52,13 +53,8 @@ def plot_robustness(result: Robustness) -> Figure:
         strengths = [0, *(row.strength for row in points)]
         if result.baseline is not None:
             tops = [result.baseline_top1, *(row.baseline_top1 for row in points)]
-            panel.plot(
-                strengths,
-                _percent(tops),
-                "--",
-                label=_label(result.baseline),
-                **_BASELINE,
-            )
+            label = _label(result.baseline)
+            panel.plot(strengths, _percent(tops), label=label, **_BASELINE)
         tops = [result.top1, *(row.top1 for row in points)]
         panel.plot(strengths, _percent(tops), label=_label(result.model), **_MODEL)
         color = "#b91c1c" if points[0].is_attack else "black"
@@ -67,6 +63,9 @@ def plot_robustness(result: Robustness) -> Figure:
         panel.spines[["top", "right"]].set_visible(False)
     for panel in panels.flat[len(names) :]:
         panel.set_axis_off()
+    # Panels share the numbers of those below, which may be off.
+    for panel in panels.flat[max(0, len(names) - columns) : len(names)]:
+        panel.tick_params(labelbottom=True)
     panels[0, 0].set_ylim(0, 100)
     panels[0, 0].set_xticks(range(6))
     figure.supxlabel("strength", fontsize=10)
