@@ -127,6 +127,25 @@ def test_layers_are_missed_before_anything_is_trained(
         preflight(teachers, chain(tmp_path, stages))
 
 
+@pytest.mark.parametrize("pruned", ["", "student", "teacher"])
+def test_shapes_are_compared_before_anything_is_trained(tmp_path, pruned):
+    """Unless channel pruning may make them others."""
+    first = chain(tmp_path).model_after(0)
+    names = [layer.name for layer in first.layers if len(layer.output_shape) == 4]
+    loss = tfc.FlowDistillation((names[1], names[-1]), (names[1], names[1]))
+    objective = tfc.Distillation("big", losses=((loss, 1.0),))
+    cut = (tfc.ChannelPruning(target={"macs": 0.5}),)
+    stages = (tfc.Training(),) + cut * (pruned == "student")
+    stages += (tfc.Training(objective=objective),)
+    teacher = (tfc.Training(),) + cut * (pruned == "teacher")
+    chains = {"big": chain(tmp_path, teacher, prefix="teacher_big_")}
+    if pruned:
+        preflight(chains, chain(tmp_path, stages))
+        return
+    with pytest.raises(ModelError, match="FlowDistillation cannot compare the stud"):
+        preflight(chains, chain(tmp_path, stages))
+
+
 def test_complete_runs_what_is_missing_from_what_was_committed(tmp_path):
     pruning = tfc.Pruning(epochs=0, final_sparsity=0.5)
     stages = (tfc.Training(epochs=0), pruning)

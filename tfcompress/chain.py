@@ -24,7 +24,7 @@ from tfcompress.quality.accuracy import accuracy, predict
 from tfcompress.run import Run, derive_seed
 from tfcompress.sensitivity.plots import plot_channels, plot_quantization_errors
 from tfcompress.sensitivity.quantization_errors import quantization_errors
-from tfcompress.stages import Stage
+from tfcompress.stages import ChannelPruning, Stage
 from tfcompress.storage import commit, file_facts, read_manifest, write_json
 from tfcompress.training.progress import Progress
 
@@ -97,11 +97,13 @@ class Chain:
         check_model_fits(model, self.run.data)
         return model
 
-    def preflight(self, teachers: Mapping[str, keras.Model]) -> None:
+    def preflight(self, teachers: Mapping[str, keras.Model], shapes: bool) -> None:
         """Refuses what would fail only when its stage begins.
 
         Args:
           teachers: models that the stages may name, as they are until now.
+          shapes: whether the outputs of layers have the shapes already in which a
+            student is compared with a teacher.
 
         Raises:
           ModelError: the first model cannot be read, or does not fit the data or the
@@ -113,7 +115,8 @@ class Chain:
             for stage in self.stages:
                 stage.check(model)
                 if objective := getattr(stage, "objective", None):
-                    objective.check(model, replace(self.run, teachers=teachers))
+                    run = replace(self.run, teachers=teachers)
+                    objective.check(model, run, shapes)
 
     def complete(self, progress: Progress) -> list[dict[str, Any]]:
         """Runs and commits the stages that are not yet; returns the rows of all."""
@@ -135,10 +138,12 @@ class Chain:
 def preflight(teachers: Mapping[str, Chain], chain: Chain) -> None:
     """Refuses what would fail only after some of the chains were trained."""
     models: dict[str, keras.Model] = {}
+    stages = [stage for each in (*teachers.values(), chain) for stage in each.stages]
+    shapes = not any(isinstance(stage, ChannelPruning) for stage in stages)
     for name, teacher in teachers.items():
-        teacher.preflight(models)
+        teacher.preflight(models, shapes)
         models[name] = teacher.model_after(len(teacher.rows()))
-    chain.preflight(models)
+    chain.preflight(models, shapes)
 
 
 def _run_stage(

@@ -236,7 +236,8 @@ def _hurdles(model: keras.Model) -> Iterable[str]:
         mend = "model = tf_keras.Model(model.input, model.layers[-2].output)"
         if hasattr(model.layers[-1], "activation"):
             mend = "model.layers[-1].activation = tf_keras.activations.linear"
-        yield f"It ends in a softmax, and stages that train want logits: {mend}."
+        ends = "It ends in a softmax or a sigmoid"
+        yield f"{ends}, and stages that train want logits: {mend}."
 
 
 def is_plain(text: str) -> bool:

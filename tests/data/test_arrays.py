@@ -57,6 +57,7 @@ RAGGED = [np.zeros((4, 4, 1)), np.zeros((5, 4, 1))] * 6
         pytest.param((IMAGES.astype(int), LABELS), ("int64", "uint8"), id="int64"),
         pytest.param((IMAGES[0, 0], LABELS), ("shape (4, 1)",), id="rank"),
         pytest.param((IMAGES[:0], LABELS[:0]), ("shape (0, 4, 4, 1)",), id="none"),
+        pytest.param((IMAGES, None), ("labels are None", "an array"), id="no labels"),
         pytest.param((IMAGES, LABELS[:5]), ("12 images but 5 labels",), id="count"),
         pytest.param((IMAGES, np.eye(2)[LABELS]), ("one-hot", "argmax"), id="one-hot"),
         pytest.param((IMAGES, LABELS / 1.0), ("labels are float64",), id="floats"),

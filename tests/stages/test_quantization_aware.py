@@ -141,6 +141,19 @@ def test_a_layer_without_an_int8_operator_is_named_before_anything_is_trained():
     tfc.QuantizationAware(keep_float=("nor*",)).check(model)
 
 
+def test_a_compared_layer_that_becomes_part_of_another_is_missed_at_once():
+    def check(layer, **options):
+        losses = ((tfc.FeatureDistillation(layer, "any"), 1.0),)
+        objective = tfc.Distillation("teacher", losses=losses)
+        stage = tfc.QuantizationAware(objective=objective, **options)
+        stage.check(tiny.model())
+
+    check("stem_norm")
+    check("stem_relu", per_channel=False)
+    with pytest.raises(ModelError, match=r"'stem_norm' of 'tiny' becomes .* next to"):
+        check("stem_norm", per_channel=False)
+
+
 def test_a_quantized_model_is_not_quantized_again(tmp_path):
     context = run(tmp_path)
     quantized = tfc.QuantizationAware(epochs=0)(tiny.model(), context)

@@ -24,7 +24,7 @@ from tfcompress.training.distillation import (
     MeanTeacher,
 )
 from tfcompress.training.fit import Fit
-from tfcompress.training.loop import _layers, train
+from tfcompress.training.loop import train
 from tfcompress.training.objectives import Distillation
 from tfcompress.training.schedules import CosineDecay
 
@@ -106,6 +106,13 @@ class CountEpochs(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epochs.append(epoch)
+
+
+class KeepScale(keras.callbacks.Callback):
+    """Keeps by what the loss is multiplied at the start."""
+
+    def on_train_begin(self, logs=None):
+        self.first = float(self.model.optimizer.loss_scale)
 
 
 class KeepWeights(keras.callbacks.Callback):
@@ -271,22 +278,36 @@ def test_checkpoint_of_another_teacher_of_that_name_is_not_used(tmp_path, other)
     assert "seconds_before" not in changed.facts
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_a_setting_is_told_from_a_layer_that_is_called_so(nested):
-    def layers_of(activation, name=None, before=None):
-        x = keras.Input((3,), name=before)
-        y = keras.layers.Dense(3, name=before and f"{before}_dense")(x)
-        y = keras.layers.Activation(activation, name=name)(y)
-        model = keras.Model(x, keras.layers.Add()([x, y]))
-        if nested:
-            model = keras.Sequential([keras.Input((3,)), model])
-        return _layers(model)
+def test_checkpoint_of_another_student_is_not_used(tmp_path):
+    """Of equal weights: the bound of its ReLU is in none of them."""
+    run, other = make_run(tmp_path), make_model()
+    before = train(make_model(), run, Fit(batch_size=16))
+    other.get_layer("relu").max_value = 0.1
+    changed = replace(run, facts={})
+    assert train(other, changed, Fit(batch_size=16)) != before
+    assert "seconds_before" not in changed.facts
 
-    relu = layers_of("relu")
-    # Names that Keras makes up, and given ones, that of the setting among them.
-    assert layers_of("relu") == layers_of("relu", "relu", "given") == relu
-    assert layers_of("tanh", "tanh") != relu
-    assert layers_of("tanh", "tanh", "relu") != layers_of("relu", "relu", "tanh")
+
+def test_interrupted_in_half_precision_ends_as_uninterrupted(tmp_path):
+    """The loss is scaled down where float16 overflows: the scale goes on, too."""
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        teacher = make_model(7, "teacher")
+        # The first scale is 2^15: gradients above 2 are infinite in float16.
+        losses = ((LogitDistillation(), 30.0),)
+        objective = Distillation(teacher, losses=losses, cache=0)
+        fit = Fit(epochs=3, batch_size=16, objective=objective)
+        whole, resumed = make_model(), make_model()
+        expected = train(whole, make_run(tmp_path / "a"), fit)
+        with pytest.raises(KeyboardInterrupt):
+            train(make_model(), make_run(tmp_path / "b"), fit, [StopAt(1)])
+        scale = KeepScale()
+        history = train(resumed, make_run(tmp_path / "b"), fit, [scale])
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert scale.first < 2.0**15
+    assert history == expected
+    assert_same(resumed.get_weights(), whole.get_weights())
 
 
 def test_layer_that_does_not_exist_is_refused_before_anything_is_written(tmp_path):

@@ -10,6 +10,7 @@ from tfcompress.training.distillation import (
     FeatureDistillation,
     LogitDistillation,
     LogitMatching,
+    MeanTeacher,
 )
 from tfcompress.training.objectives import Distillation, check_outputs_logits
 from tfcompress.training.schedules import CosineDecay
@@ -205,6 +206,21 @@ def test_several_teachers_are_one_with_the_mean_of_their_logits(teacher, shares)
     np.testing.assert_allclose(mean.predict(images, verbose=0), expected, rtol=1e-5)
 
 
+def test_live_teachers_may_be_weighted(tmp_path):
+    first, second = make(name="big"), make(name="big")
+    second.save(tmp_path / "second.keras")
+    images = np.random.default_rng(0).normal(size=(5, 4, 4, 1)).astype(np.float32)
+    expected = 0.8 * first.predict(images, verbose=0)
+    expected += 0.2 * second.predict(images, verbose=0)
+    for other in (second, tmp_path / "second.keras"):
+        mean = Distillation({first: 4.0, other: 1.0}).resolve(make(), run())
+        np.testing.assert_allclose(
+            mean.predict(images, verbose=0), expected, rtol=1e-4, atol=1e-6
+        )
+    with pytest.raises(InvalidArgumentError, match="a MeanTeacher alone"):
+        Distillation({first: 1.0, MeanTeacher(): 1.0})
+
+
 def test_each_of_several_teachers_must_fit():
     models = {"good": make(name="good"), "odd": make(num_classes=5, name="odd")}
     with pytest.raises(ModelError, match=r"teacher 'odd' has output_shape \(5,\)"):
@@ -216,6 +232,10 @@ def test_logits_are_told_from_probabilities():
     check_outputs_logits(make(activation="linear"), "model")
     with pytest.raises(ModelError, match="softmax"):
         check_outputs_logits(make(activation="softmax"), "model")
+    with pytest.raises(
+        ModelError, match=r"'logits' is a sigmoid\), .* without the sig"
+    ):
+        check_outputs_logits(make(activation="sigmoid"), "teacher")
     separate = keras.Sequential([make(), keras.layers.Softmax(name="probabilities")])
     with pytest.raises(ModelError, match="'probabilities'"):
         check_outputs_logits(separate, "model")

@@ -14,6 +14,7 @@ from tfcompress.data.assembly import assemble
 from tfcompress.data.dataset import Dataset
 from tfcompress.data.split import Split
 from tfcompress.errors import DataError
+from tfcompress.field_types import describe_value
 
 Arrays = tuple[Any, Any]
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -152,6 +153,8 @@ def _array(where: str, values: Any) -> np.ndarray:
         array = np.asarray(values)
     except ValueError:
         array = np.empty(0, object)
+    if array.ndim == 0:
+        raise DataError(f"{where} are {describe_value(values)}; expected an array.")
     if array.dtype == object:
         shapes = sorted({np.shape(value) for value in values}, key=str)
         raise DataError(

@@ -79,14 +79,19 @@ def fake_quantize(
     return quantized
 
 
-def check_quantizable(model: keras.Model, **options: Any) -> None:
+def check_quantizable(model: keras.Model, **options: Any) -> set[str]:
     """Raises what `fake_quantize` would raise, without building anything.
 
     Args:
       model: a canonical model.
       **options: of `fake_quantize`, but `equalize`.
+
+    Returns:
+      The names of the layers that there would be.
     """
-    _check_supported(_plan(model, **options)[1], model.name)
+    graph, plan = _plan(model, **options)
+    _check_supported(plan, model.name)
+    return graph.names()
 
 
 def patterns_of(names: Iterable[str]) -> tuple[str, ...]:

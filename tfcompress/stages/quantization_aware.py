@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import tf_keras as keras
 
 from tfcompress.data import check_model_fits
+from tfcompress.errors import ModelError
 from tfcompress.export.mixed_precision import MostSensitive, float_layers
 from tfcompress.quantization.apply import check_quantizable, layers_without_int8
 from tfcompress.quantization.biases import round_biases
@@ -91,12 +92,23 @@ class QuantizationAware(Fit):
             )
 
     def check(self, model: keras.Model) -> None:
-        """Raises ModelError if a layer cannot be quantized and is not let off."""
+        """Raises ModelError if a layer cannot be quantized and is not let off.
+
+        Or if the objective compares one that becomes others.
+        """
         options = self._options()
         if isinstance(self.keep_float, MostSensitive):
             needed = layers_without_int8(model, **options | {"keep_float": ()})
             options["keep_float"] = needed
-        check_quantizable(model, **options)
+        left = check_quantizable(model, **options)
+        gone = {layer.name for layer in model.layers} - left
+        terms = self.objective.terms if self.objective else ()
+        compared = {layer for loss, _ in terms for layer, _ in loss.pairs}
+        for name in sorted(gone & compared):
+            raise ModelError(
+                f"The layer {name!r} of {model.name!r} becomes others, or part of one, "
+                "before QAT, so the objective cannot compare it; name one next to it."
+            )
 
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a fake-quantized copy of `model`."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -21,6 +20,7 @@ from tfcompress.training.distiller import Distiller
 from tfcompress.training.dropout import reseedable_dropout
 from tfcompress.training.fit import Fit
 from tfcompress.training.history import History
+from tfcompress.training.layer_settings import layer_settings
 from tfcompress.training.monitor import Monitor
 from tfcompress.training.objectives import check_outputs_logits
 from tfcompress.training.op_errors import data_error, reason
@@ -76,7 +76,7 @@ def train(
     trainee.compile(optimizer, cross_entropy(fit.label_smoothing), [accuracy])
     initial_weights = model.get_weights()
     checkpoints = Checkpoints(
-        run.stage_dir / "checkpoints" / _identity(initial_weights, teacher, run, fit),
+        run.stage_dir / "checkpoints" / _identity(model, teacher, run, fit),
         model,
         optimizer,
         keep_best=fit.restore_best_weights,
@@ -154,7 +154,7 @@ def _fit(
 
 
 def _identity(
-    weights: Sequence[Any], teacher: keras.Model | None, run: Run, fit: Fit
+    model: keras.Model, teacher: keras.Model | None, run: Run, fit: Fit
 ) -> str:
     """Returns a name for everything the result depends on.
 
@@ -175,48 +175,11 @@ def _identity(
         min(fit.objective.cache, fit.epochs) if fit.objective.is_cached else 0,
     )
     data = run.data.fingerprint
-    layers = _layers(teacher) if teacher else ""
+    models = [model, teacher] if teacher else [model]
+    layers = [layer_settings(each) for each in models]
     facts = (type(fit).__name__, settings, objective, layers, run.stage_seed, data)
     digest.update(repr(facts).encode())
-    for weight in [*weights, *(teacher.get_weights() if teacher else ())]:
+    for weight in [weight for each in models for weight in each.get_weights()]:
         digest.update(repr((weight.dtype, weight.shape)).encode())
         digest.update(weight.tobytes())
     return digest.hexdigest()[:16]
-
-
-def _layers(model: keras.Model) -> str:
-    """Returns the layers of a model and their settings, whatever they are called.
-
-    Names that Keras makes up have another number each time.
-    """
-    try:
-        text = json.dumps(
-            model.get_config(), default=lambda value: type(value).__name__
-        )
-    except NotImplementedError:
-        # A layer of the user's own does not tell its settings.
-        return repr([type(layer).__name__ for layer in model.layers])
-    places: dict[str, str] = {}
-    for layer in model._flatten_layers():
-        places.setdefault(layer.name, str(len(places)))
-    return json.dumps(_placed(json.loads(text), places))
-
-
-def _placed(value: Any, places: Mapping[str, str]) -> Any:
-    """Returns a configuration with places for names, where a name stands for a layer.
-
-    That is by the key `name`, and at the head of what inputs and outputs refer to:
-    [name, node, tensor]. Any other text is a setting, whatever layer is called so.
-    """
-    if isinstance(value, dict):
-        return {
-            key: places.get(each, each)
-            if key == "name" and isinstance(each, str)
-            else _placed(each, places)
-            for key, each in value.items()
-        }
-    if not isinstance(value, list):
-        return value
-    if [type(each) for each in value[:3]] == [str, int, int]:
-        return [places.get(value[0], value[0]), *_placed(value[1:], places)]
-    return [_placed(each, places) for each in value]

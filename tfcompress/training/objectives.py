@@ -43,17 +43,19 @@ class Distillation:
 
     Args:
       teacher: the name of a trained model of the recipe, the path of a model file,
-        or a live tf_keras model; its outputs must be logits. A tuple of such, or a
-        mapping of names to weights, is one teacher with the mean of their logits. A
-        `MeanTeacher` is the student's own moving average.
+        or a live tf_keras model; its outputs must be logits. A tuple of such is one
+        teacher with the mean of their logits, a mapping of such to weights one with
+        the weighted mean: `{model: 2.0, "b.keras": 1.0}`. A `MeanTeacher` is the
+        student's own moving average.
       temperature: divides both models' logits before the softmax; above 0. Higher
         shows more of how the teacher ranks the wrong classes.
       alpha: weight of the teacher against the labels, in [0, 1].
       losses: in place of `temperature` and `alpha`: what is learnt from the teacher,
         each with its weight, 0 or more: a number, or a `CosineDecay` of it over the
         training. Losses that compare layers take a single teacher.
-      hard_weight: weight of the labels' loss (CE), likewise; 0 needs no labels; None
-        is `1 - alpha`, which is 0.1 beside `losses`.
+      hard_weight: weight of the labels' loss (CE), likewise; None is `1 - alpha`,
+        which is 0.1 beside `losses`. 0 learns nothing from labels: images that have
+        none may be given any, but for `DecoupledDistillation`.
       cache: how many augmented views of each image there are, for each of which the
         teacher answers once for all epochs and stages of a run. Without augmentation
         one is enough; a single one of augmented images is soon learnt by heart. 0
@@ -76,7 +78,7 @@ class Distillation:
       arXiv 1503.02531, section 2.
     """
 
-    teacher: TeacherSource | tuple[TeacherSource, ...] | Mapping[str, float]
+    teacher: TeacherSource | tuple[TeacherSource, ...] | Mapping[TeacherSource, float]
     temperature: float = _TEMPERATURE
     alpha: float = _ALPHA
     losses: tuple[tuple[DistillationLoss, float | CosineDecay], ...] = ()
@@ -167,19 +169,26 @@ class Distillation:
         reads_layers = any(loss.pairs for loss, _ in self.terms)
         return self.cache > 0 and not reads_layers and not self.mean_teacher
 
-    def check(self, student: Any, run: Run) -> None:
-        """Refuses a teacher, or names of layers, that do not fit the student.
+    def check(self, student: Any, run: Run, shapes: bool = True) -> None:
+        """Refuses a teacher, or layers to compare, that do not fit the student.
 
-        Shapes of layers are not compared: stages before may change them.
+        Args:
+          student: as it is known before it is trained.
+          run: with the teachers, likewise.
+          shapes: whether the shapes of layers are compared, too; False where they
+            may change before the student is trained.
 
         Raises:
-          ModelError: as `resolve`, or a layer that a loss names does not exist.
+          ModelError: as `resolve`, or a layer that a loss names does not exist, or the
+            outputs of a pair cannot be compared.
         """
         teacher = self.resolve(student, run)
         for loss, _ in self.terms:
-            for ours, theirs in loss.pairs:
-                outputs_of(student, [ours], "student")
-                outputs_of(teacher, [theirs], "teacher")
+            ours, theirs = zip(*loss.pairs, strict=True) if loss.pairs else ((), ())
+            _, student_shapes = outputs_of(student, ours, "student")
+            _, teacher_shapes = outputs_of(teacher, theirs, "teacher")
+            if shapes:
+                loss.reconcile(student_shapes, teacher_shapes)
 
     def resolve(self, student: Any, run: Run) -> Any:
         """Returns the teacher as a live model that is known to fit the student.
@@ -277,7 +286,7 @@ def _mean_of(
 
 
 def check_outputs_logits(model: Any, role: str) -> None:
-    """Raises ModelError if `model` visibly ends in a softmax.
+    """Raises ModelError if `model` visibly ends in a softmax or a sigmoid.
 
     Trained as if they were logits, probabilities learn next to nothing, and nothing
     would say so.
@@ -285,9 +294,11 @@ def check_outputs_logits(model: Any, role: str) -> None:
     layer = getattr(model, "layers", [None])[-1]
     layer = getattr(layer, "layer", layer)
     activation = getattr(getattr(layer, "activation", None), "__name__", "")
-    if activation == "softmax" or type(layer).__name__ == "Softmax":
+    if type(layer).__name__ == "Softmax":
+        activation = "softmax"
+    if activation in ("softmax", "sigmoid"):
         raise ModelError(
             f"The {role} {model.name!r} outputs probabilities (its last layer "
-            f"{layer.name!r} is a softmax), expected logits; build it without the "
-            "softmax, such as Dense(num_classes, activation=None)."
+            f"{layer.name!r} is a {activation}), expected logits; build it without the "
+            f"{activation}, such as Dense(num_classes, activation=None)."
         )

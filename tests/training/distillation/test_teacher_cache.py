@@ -84,6 +84,24 @@ def other_activation():
     return keras.Model(teacher.inputs, keras.layers.ReLU()(teacher.outputs[0]))
 
 
+def test_logits_of_a_teacher_that_differs_on_later_images_alone_are_not_used(tmp_path):
+    """The images by which a teacher is known are the first 32."""
+    images = np.repeat(np.array([0, 255], np.uint8), 100)[:, None, None, None]
+    labels = np.tile([0, 1], 100)
+    arrays = np.broadcast_to(images, (200, 2, 2, 1)), labels
+    data = tfc.data.from_arrays(arrays, arrays, arrays)
+    run = tfc.Run(data=data, workdir=tmp_path)
+    for bound in (6.0, 3.0):
+        layers = keras.layers
+        image = keras.Input((2, 2, 1))
+        # Sums of four ones are 4, in both channels.
+        x = layers.Conv2D(2, 2, kernel_initializer="ones")(image)
+        x = layers.Flatten()(layers.ReLU(bound)(x))
+        views = cached_logits(keras.Model(image, x), run, 1)
+        assert views.values[0][0].tolist() == [0, 0]
+        assert views.values[0][199].tolist() == [min(4, bound)] * 2
+
+
 @pytest.mark.parametrize(
     ("teacher", "options"),
     [

@@ -16,6 +16,7 @@ from tfcompress.data.views import Views
 from tfcompress.errors import TrainingError
 from tfcompress.run import Run, derive_seed
 from tfcompress.storage import atomic_path
+from tfcompress.training.layer_settings import layer_settings
 from tfcompress.training.op_errors import data_error, reason
 
 FOLDER = "teacher_logits"
@@ -67,10 +68,11 @@ def cached_logits(teacher: keras.Model, run: Run, num_views: int) -> Views:
 def _digest(teacher: keras.Model, run: Run, seed: int) -> str:
     """Returns a name for all that the logits depend on."""
     digest = hashlib.sha256(f"{seed} {run.data.fingerprint}".encode())
+    digest.update(layer_settings(teacher).encode())
     for weight in teacher.get_weights():
         digest.update(weight.tobytes())
-    # What the teacher makes of some images tells its architecture, and how this
-    # version of tfcompress augments.
+    # What the teacher makes of some images tells how this version of tfcompress
+    # augments, and what layers do that do not tell their settings.
     images, _ = next(iter(run.data.view_batches(seed, 0, _NUM_PROBES)))
     digest.update(teacher(images, training=False).numpy().tobytes())
     return digest.hexdigest()[:16]
