@@ -88,9 +88,7 @@ class Distillation:
     def __post_init__(self) -> None:
         if any(type(one).__module__.startswith("keras.") for one, _ in self.teachers):
             raise refusal(
-                self,
-                "teacher",
-                "a tf_keras model: convert a Keras 3 one with tfcompress.load_model.",
+                self, "teacher", "a tf_keras model: tfc.load_model makes one."
             )
         check_types(self)
         if any(source == "" for source, _ in self.teachers):
@@ -173,14 +171,13 @@ class Distillation:
         """Refuses a teacher, or layers to compare, that do not fit the student.
 
         Args:
-          student: as it is known before it is trained.
-          run: with the teachers, likewise.
+          student: as it is before it is trained, as are the teachers of `run`.
+          run: with the teachers.
           shapes: whether the shapes of layers are compared, too; False where they
             may change before the student is trained.
 
         Raises:
-          ModelError: as `resolve`, or a layer that a loss names does not exist, or the
-            outputs of a pair cannot be compared.
+          ModelError: as `resolve`, or layers that a loss names do not exist or fit.
         """
         teacher = self.resolve(student, run)
         for loss, _ in self.terms:
@@ -293,9 +290,8 @@ def check_outputs_logits(model: Any, role: str) -> None:
     """
     layer = getattr(model, "layers", [None])[-1]
     layer = getattr(layer, "layer", layer)
-    activation = getattr(getattr(layer, "activation", None), "__name__", "")
-    if type(layer).__name__ == "Softmax":
-        activation = "softmax"
+    kind = type(layer).__name__.lower()
+    activation = getattr(getattr(layer, "activation", None), "__name__", kind)
     if activation in ("softmax", "sigmoid"):
         raise ModelError(
             f"The {role} {model.name!r} outputs probabilities (its last layer "
