@@ -128,6 +128,8 @@ def test_what_cannot_be_compared_is_told(capfd, tmp_path):
         assert main(words) == 1
         (line,) = capfd.readouterr().err.splitlines()
         assert line.startswith(f"error: {tmp_path / name} {what}")
+    assert main(["compare", ""]) == 1
+    assert capfd.readouterr().err.startswith("error: '' does not exist")
 
 
 def test_a_folder_that_cannot_be_is_told_before_anything_is_measured(capfd, tmp_path):

@@ -83,7 +83,7 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
 
         axes = checked_axes(values.axes.split(","))
         for word in words:
-            _check_subject(Path(word))
+            _check_subject(word)
         if values.output:
             # Before minutes go into what could not be written.
             with writing(values.output):
@@ -104,18 +104,21 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
     return 0
 
 
-def _check_subject(path: Path) -> None:
+def _check_subject(word: str) -> None:
     """Refuses a path at which there is nothing that can be compared."""
     from tfcompress.reporting.finished_run import is_run
 
-    if not path.exists():
+    path = Path(word)
+    # The path of an empty text would be the current folder.
+    if not word or not path.exists():
         what = "does not exist"
     elif path.is_dir() and not is_run(path) and not (path / "saved_model.pb").exists():
         what = "is a folder, but of no run and no SavedModel"
     else:
         return
     raise ModelError(
-        f"{path} {what}; expected the folder of a run, or a model file: check the path"
+        f"{word or repr('')} {what}; expected the folder of a run, or a model file: "
+        "check the path"
     )
 
 
