@@ -118,8 +118,35 @@ def test_files_are_timed_together(capfd, tmp_path):
 def test_what_cannot_be_compared_is_told(capfd, tmp_path):
     assert main(["compare"]) == 2
     assert "at least one RUN_OR_MODEL" in capfd.readouterr().err
-    assert main(["compare", str(tmp_path / "nothing")]) == 1
-    assert "does not exist" in capfd.readouterr().err
+    (tmp_path / "a.tflite").write_bytes(relu_file())
+    (tmp_path / "empty").mkdir()
+    for name, what in (
+        ("nothing", "does not exist; expected the folder of a run, or a model file"),
+        ("empty", "is a folder, but of no run and no SavedModel; expected the folder"),
+    ):
+        words = ["compare", str(tmp_path / "a.tflite"), str(tmp_path / name)]
+        assert main(words) == 1
+        (line,) = capfd.readouterr().err.splitlines()
+        assert line.startswith(f"error: {tmp_path / name} {what}")
+    assert main(["compare", ""]) == 1
+    assert capfd.readouterr().err.startswith("error: '' does not exist")
+
+
+def test_a_folder_that_cannot_be_is_told_before_anything_is_measured(capfd, tmp_path):
+    path = tmp_path / "a.tflite"
+    path.write_bytes(relu_file())
+    assert main(["compare", str(path), f"--output={path}"]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"error: cannot write {path}: File exists; ")
+    assert "choose another folder" in line
+
+
+def test_the_damaged_run_among_several_is_named(capfd, runs, tmp_path):
+    path = tmp_path / "b" / "report.json"
+    path.write_text("{}")
+    assert main(["compare", *runs, "--nolatency"]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"error: {path} is damaged or of another version")
 
 
 def test_robustness_needs_data_and_a_second_model(capfd, tmp_path):

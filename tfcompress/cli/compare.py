@@ -9,7 +9,8 @@ from absl import flags
 
 from tfcompress.cli.command import Command, UsageError, new_flags
 from tfcompress.cli.model_files import MODEL_FLAGS, call_on_model, define_model_flags
-from tfcompress.storage import write_bytes
+from tfcompress.errors import ModelError
+from tfcompress.storage import write_bytes, writing
 
 if TYPE_CHECKING:
     from tfcompress.reporting.comparison import Comparison
@@ -81,6 +82,12 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
         from tfcompress.training.progress import Progress
 
         axes = checked_axes(values.axes.split(","))
+        for word in words:
+            _check_subject(word)
+        if values.output:
+            # Before minutes go into what could not be written.
+            with writing(values.output):
+                Path(values.output).mkdir(parents=True, exist_ok=True)
         measuring = Measuring(
             _data(values),
             _perturbations(values),
@@ -95,6 +102,24 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
             _write(comparison, Path(values.output), values.diff_only)
         _print(comparison, values, terminal.out)
     return 0
+
+
+def _check_subject(word: str) -> None:
+    """Refuses a path at which there is nothing that can be compared."""
+    from tfcompress.reporting.finished_run import is_run
+
+    path = Path(word)
+    # The path of an empty text would be the current folder.
+    if not word or not path.exists():
+        what = "does not exist"
+    elif path.is_dir() and not is_run(path) and not (path / "saved_model.pb").exists():
+        what = "is a folder, but of no run and no SavedModel"
+    else:
+        return
+    raise ModelError(
+        f"{word or repr('')} {what}; expected the folder of a run, or a model file: "
+        "check the path"
+    )
 
 
 def _subject(path: str, values: flags.FlagValues) -> Any:

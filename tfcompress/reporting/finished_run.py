@@ -48,13 +48,14 @@ class FinishedRun:
           ModelError: one of its two model files is damaged or gone.
         """
         folder = Path(folder)
-        if not (folder / "report.json").is_file():
+        path = folder / "report.json"
+        if not path.is_file():
             raise WorkdirError(
                 f"the run in {folder} has no report.json, as it is not finished; run "
                 "the same command again, and it goes on"
             )
         with undamaged(folder):
-            report = Report.from_dict(read_json(folder / "report.json"))
+            report = Report.from_dict(read_json(path), path)
             recipe = read_json(folder / "recipe.json")["recipe"]
             parts = {
                 "recipe": recipe,

@@ -68,8 +68,14 @@ class Report:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Report:
+    def from_dict(
+        cls, values: Mapping[str, Any], path: str | Path = "report.json"
+    ) -> Report:
         """Returns the report that `to_dict` wrote.
+
+        Args:
+          values: what it wrote.
+          path: of the file that they come from, for the error.
 
         Raises:
           WorkdirError: a key is missing, or another version wrote it.
@@ -80,8 +86,8 @@ class Report:
         found = {"skipped", *values}
         if version != SCHEMA_VERSION or names != found:
             raise WorkdirError(
-                "report.json is damaged or of another version of tfcompress; delete "
-                "it and run the same command again to measure anew"
+                f"{path} is damaged or of another version of tfcompress; delete it and "
+                "run the recipe again on that folder, to measure anew"
             )
         return cls(**values)
 
