@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 import tiny
 
+import tfcompress as tfc
 from tfcompress.data.calibration import (
     class_balanced_indices,
     held_out_indices,
     with_validation_sample,
 )
-from tfcompress.errors import InvalidArgumentError
+from tfcompress.errors import DataError, InvalidArgumentError
 
 
 def test_classes_differ_by_at_most_one():
@@ -61,3 +62,18 @@ def test_a_seed_that_is_none_is_refused():
         tiny.data().calibration(8, seed="a")
     with pytest.raises(InvalidArgumentError, match="seed=-1 must be a whole number"):
         held_out_indices(np.array([0, 0, 1, 1]), 0.5, seed=-1)
+
+
+def test_too_few_images_are_refused_unless_asked_for():
+    images, labels = tiny.arrays(num_per_class=2)
+    part = images, labels
+    data = tfc.data.from_arrays(part, validation=part, test=part)
+    # 3 classes of 2 images.
+    with pytest.raises(DataError, match="arrays: 6 training images are too few") as e:
+        tfc.export_tflite(tiny.model(), "never.tflite", data)
+    assert "num_images=6" in str(e.value) and "\n" not in str(e.value)
+    assert data.calibration(6).images.shape == (6, 8, 8, 1)
+    # Two more images, and a sample may be all there are.
+    part = tuple(np.concatenate([array, array[:2]]) for array in part)
+    more = tfc.data.from_arrays(part, validation=part, test=part)
+    assert len(more.calibration(256).indices) == 8

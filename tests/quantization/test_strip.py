@@ -163,6 +163,8 @@ def test_a_model_of_tf_mot_itself_is_stripped_too(tmp_path):
 def test_a_plain_model_is_refused():
     with pytest.raises(ModelError, match="'tiny' is not quantized"):
         tfc.strip_quantization(tiny.model())
+    with pytest.raises(ModelError, match="expected a tf_keras model"):
+        tfc.strip_quantization(None)
 
 
 def test_what_computes_in_float_has_a_scale_where_int8_begins_and_no_integers():

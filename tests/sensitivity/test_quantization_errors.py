@@ -127,6 +127,8 @@ def test_json_and_text(data, images):
     assert [row["name"] for row in values["rows"]] == [r.name for r in errors.rows]
     text = str(errors)
     assert all(row.name in text for row in errors.worst())
+    worst, columns = errors.worst()[0], text.splitlines()[1]
+    assert f"{worst.cosine:.4f}" in columns and f"{worst.mean_error:.2g}" in columns
 
 
 def test_the_picture_has_a_bar_for_each_layer(data, images, tmp_path):

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfcompress.errors import DataError
 from tfcompress.field_types import check_seed
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
+
+# What fewer images hold is chance.
+_MIN_SAMPLES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +28,22 @@ class CalibrationSample:
 
     indices: tuple[int, ...]
     images: np.ndarray
+
+
+def check_enough(name: str, num_images: int, num_samples: int) -> None:
+    """Raises DataError if a sample would be too small to stand for the images to come.
+
+    Args:
+      name: of the data.
+      num_images: that there are.
+      num_samples: that were asked for; whoever asks for few gets them.
+    """
+    if num_images < min(num_samples, _MIN_SAMPLES):
+        raise DataError(
+            f"{name}: {num_images} training images are too few for a sample of "
+            f"{num_samples}, such as for calibration; add images, or ask for "
+            f"num_images={num_images}"
+        )
 
 
 def class_balanced_indices(

@@ -12,7 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfcompress.data.augmentation import Augmentation
-from tfcompress.data.calibration import CalibrationSample, class_balanced_indices
+from tfcompress.data.calibration import (
+    CalibrationSample,
+    check_enough,
+    class_balanced_indices,
+)
 from tfcompress.data.image_files import ImageFiles
 from tfcompress.data.split import Split
 from tfcompress.data.views import Views
@@ -222,8 +226,11 @@ class Dataset:
         Args:
           num_samples: how many; all of them if there are fewer.
           seed: of the choice.
+
+        Raises:
+          DataError: there are fewer than asked for, and fewer than 8.
         """
-        num_samples = _positive("num_samples", num_samples)
+        check_enough(self.name, len(self.train), _positive("num_samples", num_samples))
         indices = class_balanced_indices(self.train.labels, num_samples, seed)
         images, _ = self._reader(self.train)(tf.constant(indices, tf.int32))
         return CalibrationSample(tuple(indices.tolist()), images.numpy())

@@ -23,6 +23,7 @@ from tfcompress.quantization.quantizers import (
     WeightKeeper,
     WeightQuantizer,
 )
+from tfcompress.rewriting.check import check_tf_keras
 from tfcompress.rewriting.graph import Graph, LayerSpec, copy_layer
 
 _NUM_STEPS = 255
@@ -90,6 +91,7 @@ def strip_quantization(model: keras.Model) -> StrippedModel:
       >>> stripped.layers["stem_conv"].integers.dtype
       dtype('int8')
     """
+    check_tf_keras(model)
     wrappers = (quantize_wrapper.QuantizeWrapper, quantize_layer.QuantizeLayer)
     if not any(isinstance(layer, wrappers) for layer in model.layers):
         raise ModelError(

@@ -115,7 +115,7 @@ class QuantizationErrors:
     def __str__(self) -> str:
         """Returns a table of the worst layers, as wide as the terminal."""
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-        for heading in _COLUMNS:
+        for heading in (*_COLUMNS, "hint"):
             table.add_column(heading, no_wrap=heading == "layer", overflow="fold")
         for row in self.worst():
             table.add_row(*(Text(visible_text(cell)) for cell in _cells(row)))
@@ -125,13 +125,14 @@ class QuantizationErrors:
         return text.getvalue().rstrip()
 
 
-_COLUMNS = ("layer", "own SQNR", "SQNR", "clipped", "range", "hint")
+_COLUMNS = ("layer", "own SQNR", "SQNR", "cosine", "mean error", "clipped", "range")
 
 
 def _cells(row: LayerError) -> tuple[str, ...]:
     range_text = "" if row.low is None else f"{row.low:.3g} to {row.high:.3g}"
     return (
         *(row.name, f"{row.own_sqnr_db:.1f} dB", f"{row.sqnr_db:.1f} dB"),
+        *(f"{row.cosine:.4f}", f"{row.mean_error:.2g}"),
         *(f"{row.clipped:.2%}", range_text, row.hint),
     )
 
