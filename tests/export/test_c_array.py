@@ -5,6 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 import small_file
+import tiny
 from ai_edge_litert import schema_py_generated as schema
 
 import tfcompress as tfc
@@ -175,3 +176,8 @@ def test_a_damaged_file_and_a_file_in_place_of_the_folder_are_one_line(path, tmp
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(ModelError, match="damaged"):
         tfc.export_c_array(path, tmp_path)
+
+
+def test_a_keras_model_in_place_of_a_file_is_one_line(tmp_path):
+    with pytest.raises(ModelError, match="a Functional was given; expected the path"):
+        tfc.export_c_array(tiny.model(), tmp_path)

@@ -50,3 +50,8 @@ def test_networks_run_within_one_step(tmp_path, name):
         path = tmp_path / f"{names}.tflite"
         tfc.slim_tflite(tmp_path / "plain.tflite", path, names)
         assert tfc.check_micro(path).max_difference <= 1
+
+
+def test_nothing_in_place_of_a_file_is_one_line():
+    with pytest.raises(ModelError, match="None was given; expected the path"):
+        tfc.check_micro(None)

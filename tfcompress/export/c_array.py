@@ -121,8 +121,9 @@ def export_c_array(
       >>> tfc.export_c_array("model.tflite", "firmware").header
       PosixPath('firmware/model.h')
     """
-    path = Path(model.path if isinstance(model, Artifact) else model)
-    taken, given = single_ports(path)
+    source = model.path if isinstance(model, Artifact) else model
+    taken, given = single_ports(source)
+    path = Path(source)
     for port in (taken, given):
         _check_port(port, path)
     content = path.read_bytes()

@@ -58,8 +58,9 @@ def check_micro(
         raise InvalidArgumentError(
             f"num_inputs is {num_inputs}; expected at least 1 input to try"
         )
-    path = Path(model.path if isinstance(model, Artifact) else model)
-    taken, _ = single_ports(path)
+    source = model.path if isinstance(model, Artifact) else model
+    taken, _ = single_ports(source)
+    path = Path(source)
     if importlib.util.find_spec("tflite_micro") is None:
         raise ModelError(
             f"cannot run {path} in TensorFlow Lite Micro: the package tflite-micro is "

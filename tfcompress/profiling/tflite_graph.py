@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from tfcompress.errors import ModelError
+from tfcompress.field_types import describe_value
 from tfcompress.profiling.tflite_tensors import Graph, Op, Tensor
 
 _MARK = b"TFL3"
@@ -54,8 +55,13 @@ def read_file(path: str | Path) -> bytes:
     """Returns the bytes of a file.
 
     Raises:
-      ModelError: it cannot be read.
+      ModelError: it cannot be read, or no path was given.
     """
+    if not isinstance(path, str | Path):
+        raise ModelError(
+            f"{describe_value(path)} was given; expected the path of a .tflite file: "
+            "write one with tfcompress.export_tflite first"
+        )
     try:
         return Path(path).read_bytes()
     except (FileNotFoundError, IsADirectoryError):
