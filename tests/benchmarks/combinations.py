@@ -6,8 +6,9 @@ that of `recipes/NETWORK_fashion_mnist.py`, is trained, pruned to 80 %, clustere
 values, and pruned, then clustered, once, each taught by the ResNet-20 that is kept in
 `results`; from each of the last three QAT goes on: PQAT, CQAT, PCQAT. `ours` and
 `theirs` are one epoch on labels alone, `taught` is ours as it is best used, two epochs
-with the teacher. `int8` is our export without any training. What a file keeps is counted in the file, layer by layer,
-against the model that QAT began with; a layer that is not found in it counts as lost.
+with the teacher. `int8` is our export without any training. What a file keeps is
+counted in the file, layer by layer, against the model that QAT began with; a layer that
+is not found in it counts as lost.
 
 Each result is a line of `FOLDER/combinations.jsonl`, written as soon as it is there;
 the same command goes on after a stop. At the end: the table as Markdown, and exit code
