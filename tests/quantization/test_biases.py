@@ -195,6 +195,18 @@ def test_a_layer_shared_by_inputs_of_two_scales_stays_as_it_is():
     np.testing.assert_array_equal(model_biases(made), before)
 
 
+def test_a_shared_layer_keeps_the_weights_that_one_of_its_inputs_needs():
+    one, two = keras.Input((4, 4, 2)), keras.Input((4, 4, 2))
+    shared = layers.Conv2D(3, 1, bias_initializer=keras.initializers.Constant(5))
+    made = fake_quantize(keras.Model([one, two], [shared(one), shared(two)]))
+    # In steps of 2e-6 / 255 times the kernel's, 5 is more than an int32 has.
+    calibrate(made, [np.ones((2, 4, 4, 2), "f"), np.full((2, 4, 4, 2), 2e-6, "f")])
+    before = made.get_weights()
+    round_biases(made)
+    for old, new in zip(before, made.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
 @pytest.mark.parametrize("name", [name for name in LAYERS if name != "behind_a_pool"])
 def test_correction_restores_the_means_that_rounding_kernels_shifts(name):
     keras.utils.set_random_seed(0)

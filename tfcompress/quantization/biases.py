@@ -32,7 +32,8 @@ def round_biases(model: keras.Model) -> None:
 
     Where kernel or gamma are so small that the bias is more steps than an int32 has,
     the kernel becomes zero, or the gamma large enough: what the channel adds to its
-    bias is too little to be seen in 8 bits.
+    bias is too little to be seen in 8 bits. Of int16 inputs it can be 128 times as
+    much, and then it is lost: the converter writes their biases as int32, too.
 
     Args:
       model: fake-quantized, with its ranges set and its training done.
@@ -110,7 +111,8 @@ def _bias_of(wrapper: quantize_wrapper.QuantizeWrapper) -> _Bias:
 def _round_bias(wrapper: quantize_wrapper.QuantizeWrapper) -> None:
     """Rounds the bias of one layer with a rounded kernel."""
     input_steps = {_step(node.input_tensors) for node in wrapper.inbound_nodes}
-    _make_room(wrapper, min(input_steps))
+    # What is too little to be seen has to be so beside the largest input.
+    _make_room(wrapper, max(input_steps))
     if len(input_steps) > 1:
         return  # A layer that is shared by inputs of several scales has no one grid.
     kernel, quantizer, _ = wrapper._weight_vars[0]
