@@ -227,10 +227,9 @@ def main():
     file = arguments.folder / "combinations.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
     rows = [json.loads(line) for line in lines]
-    data = tfc.data.load(
-        arguments.data, augmentation=tfc.Augmentation(shift=1, horizontal_flip=True)
-    )
+    augmentation = tfc.Augmentation(shift=1, horizontal_flip=True)
     for network in arguments.networks:
+        data = tfc.data.load(arguments.data, augmentation=augmentation)
         workdir = arguments.folder / network
         run = tfc.Run(data=data, workdir=workdir, progress=tfc.Progress())
         workdir.mkdir(exist_ok=True)

@@ -195,6 +195,35 @@ def test_a_layer_shared_by_inputs_of_two_scales_stays_as_it_is():
     np.testing.assert_array_equal(model_biases(made), before)
 
 
+@pytest.mark.parametrize("options", OPTIONS, ids=["int8", "per_tensor", "int16"])
+def test_a_channel_that_is_always_cut_off_costs_the_others_nothing(options, tmp_path):
+    keras.utils.set_random_seed(0)
+    image = keras.Input((6, 6, 3))
+    # In int16 the last bias is 1e3 / (0.1 / 127 / 32767) = 4e10 steps.
+    uniform = keras.initializers.RandomUniform(-0.1, 0.1, seed=0)
+    dense = layers.Dense(3, kernel_initializer=uniform)
+    model = keras.Model(image, layers.ReLU()(dense(layers.Flatten()(image))))
+    dense.bias.assign([0, 0.1, -1e3])
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 6, 6, 3)).astype("float32")
+    quantized = quantize_calibrated(model, images, Calibration(), **options)
+    tfc.export_tflite(quantized, tmp_path / "model.tflite")
+    outputs, step = run(tmp_path / "model.tflite", images)
+    # Of roundings; without their weights the channels were 200 steps off.
+    assert np.abs(outputs - model(images, training=False)).max() <= 4 * step
+
+
+def test_a_shared_layer_keeps_the_weights_that_one_of_its_inputs_needs():
+    one, two = keras.Input((4, 4, 2)), keras.Input((4, 4, 2))
+    shared = layers.Conv2D(3, 1, bias_initializer=keras.initializers.Constant(5))
+    made = fake_quantize(keras.Model([one, two], [shared(one), shared(two)]))
+    # In steps of 2e-6 / 255 times the kernel's, 5 is more than an int32 has.
+    calibrate(made, [np.ones((2, 4, 4, 2), "f"), np.full((2, 4, 4, 2), 2e-6, "f")])
+    before = made.get_weights()
+    round_biases(made)
+    for old, new in zip(before, made.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
 @pytest.mark.parametrize("name", [name for name in LAYERS if name != "behind_a_pool"])
 def test_correction_restores_the_means_that_rounding_kernels_shifts(name):
     keras.utils.set_random_seed(0)

@@ -74,6 +74,17 @@ def test_layers_without_names_are_paired_by_type_in_order():
     ]
 
 
+def test_an_operator_more_among_types_that_recur_moves_no_pair():
+    kinds = 3 * ["CONV_2D", "DEPTHWISE_CONV_2D"]
+    before = [layer(f"long_{place}", place, kind) for place, kind in enumerate(kinds)]
+    after = [layer(str(place), place, kind) for place, kind in enumerate(kinds)]
+    after.insert(2, layer("6", 6, "ADD"))
+    assert [
+        (pair.before and pair.before.params, pair.after.params)
+        for pair in paired_layers(before, after)
+    ] == [(0, 0), (1, 1), (None, 6), (2, 2), (3, 3), (4, 4), (5, 5)]
+
+
 def test_one_model_alone_keeps_its_names():
     assert shown(paired_layers([], [layer("0", 1)])) == [("0", None, 1)]
 

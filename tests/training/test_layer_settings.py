@@ -1,6 +1,7 @@
 import pytest
 import tf_keras as keras
 
+from tfcompress.quantization.apply import fake_quantize
 from tfcompress.training.layer_settings import layer_settings
 
 
@@ -20,3 +21,13 @@ def test_a_setting_is_told_from_a_layer_that_is_called_so(nested):
     assert layers_of("relu") == layers_of("relu", "relu", "given") == relu
     assert layers_of("tanh", "tanh") != relu
     assert layers_of("tanh", "tanh", "relu") != layers_of("relu", "relu", "tanh")
+
+
+def test_ranges_of_a_fake_quantized_model_are_called_after_layers():
+    def quantized(activation):
+        x = keras.Input((4, 4, 2))
+        y = keras.layers.Activation(activation)(keras.layers.Conv2D(3, 1)(x))
+        return layer_settings(fake_quantize(keras.Model(x, y)))
+
+    # Keras numbers the layers of the second model on.
+    assert quantized("relu") == quantized("relu") != quantized("sigmoid")

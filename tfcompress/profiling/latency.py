@@ -11,7 +11,7 @@ import numpy as np
 
 from tfcompress.errors import InvalidArgumentError
 from tfcompress.profiling.litert import LITERT, Engine
-from tfcompress.profiling.rounds import MIN_ROUNDS, median_of, rounds
+from tfcompress.profiling.rounds import NUM_ROUNDS, median_of, rounds
 
 _MAX_SECONDS = 10.0
 
@@ -167,7 +167,7 @@ def latency_ratio(
         ratios.append(time_a / time_b)
         found = LatencyRatio(*median_of(ratios))
         is_known = found.high - found.low <= 2 * precision * found.ratio
-        if is_known and found.num_rounds >= MIN_ROUNDS:
+        if is_known and found.num_rounds >= NUM_ROUNDS:
             break
     return found
 

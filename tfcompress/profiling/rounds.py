@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from tfcompress.profiling.litert import LITERT
 
-MIN_ROUNDS = 9
+NUM_ROUNDS = 9  # their interval is one of 96 %
 _CONFIDENCE = 0.95
 _BLOCKS_A_ROUND, _SECONDS_A_ROUND = 100, 1.0
 
@@ -114,5 +114,5 @@ def measure_in_rounds(
     Raises:
       ModelError: a file cannot be run.
     """
-    made = itertools.islice(rounds(paths, num_threads, max_seconds), MIN_ROUNDS)
+    made = itertools.islice(rounds(paths, num_threads, max_seconds), NUM_ROUNDS)
     return [median_of(times) for times in np.transpose(list(made)) / 1e6]

@@ -13,7 +13,7 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 )
 
 from tfcompress.quantization.calibration import batches
-from tfcompress.quantization.quantizers import WeightQuantizer
+from tfcompress.quantization.quantizers import NUM_BITS, WeightQuantizer
 
 # Of the int32 of a bias in the file; the rest is for the sum of products.
 _MAX_STEPS = 0.9 * 2**31
@@ -32,7 +32,8 @@ def round_biases(model: keras.Model) -> None:
 
     Where kernel or gamma are so small that the bias is more steps than an int32 has,
     the kernel becomes zero, or the gamma large enough: what the channel adds to its
-    bias is too little to be seen in 8 bits.
+    bias is too little to be seen in 8 bits. Of int16 inputs, whose biases the converter
+    writes as int32, too, it can be 128 times as much, and then the channel loses it.
 
     Args:
       model: fake-quantized, with its ranges set and its training done.
@@ -109,8 +110,11 @@ def _bias_of(wrapper: quantize_wrapper.QuantizeWrapper) -> _Bias:
 
 def _round_bias(wrapper: quantize_wrapper.QuantizeWrapper) -> None:
     """Rounds the bias of one layer with a rounded kernel."""
-    input_steps = {_step(node.input_tensors) for node in wrapper.inbound_nodes}
-    _make_room(wrapper, min(input_steps))
+    inputs = [_range_of(node.input_tensors) for node in wrapper.inbound_nodes]
+    input_steps = {quantizer.step(bounds) for quantizer, bounds in inputs}
+    is_wide = any(getattr(quantizer, "is_wide", False) for quantizer, _ in inputs)
+    # What is too little to be seen has to be so beside the largest input.
+    _make_room(wrapper, max(input_steps), is_wide)
     if len(input_steps) > 1:
         return  # A layer that is shared by inputs of several scales has no one grid.
     kernel, quantizer, _ = wrapper._weight_vars[0]
@@ -121,16 +125,23 @@ def _round_bias(wrapper: quantize_wrapper.QuantizeWrapper) -> None:
     bias.variable.assign_add(np.round(bias.value / step) * step - bias.value)
 
 
-def _make_room(wrapper: quantize_wrapper.QuantizeWrapper, input_step: float) -> None:
+def _make_room(
+    wrapper: quantize_wrapper.QuantizeWrapper, input_step: float, is_wide: bool
+) -> None:
     """Sees to it that the bias of a layer fits the int32 of the file, in place."""
     kernel, quantizer, _ = wrapper._weight_vars[0]
     bias, norm = _bias_of(wrapper), _norm_behind(wrapper)
+    has_gamma = norm is not None and norm.scale
+    has_scales = quantizer.num_channel_axes and quantizer.sharing != "layer"
+    if is_wide and not has_scales and not has_gamma:
+        # All channels would lose their weights for one bias: rather that is cut, unless
+        # the weights would not be seen beside it in int8 either.
+        input_step *= 2**NUM_BITS
     least = np.maximum(np.abs(bias.value), _MIN_BIAS) / _MAX_STEPS / input_step
     fits = quantizer.step(kernel) * np.abs(bias.factor) >= least
     if np.all(fits):
         return
-    has_gamma = norm is not None and norm.scale
-    if quantizer.num_channel_axes and quantizer.sharing != "layer":
+    if has_scales:
         channels = kernel.shape[-quantizer.num_channel_axes :]
         kernel.assign(np.where(fits.reshape(channels), kernel, 0.0))
     elif not has_gamma:
@@ -176,12 +187,12 @@ def _norm_behind(layer: keras.layers.Layer) -> Any:
     return after if isinstance(after, keras.layers.BatchNormalization) else None
 
 
-def _step(tensor: Any) -> float:
-    """Returns the scale of a tensor, which the quantizer nearest before it has set."""
+def _range_of(tensor: Any) -> tuple[Any, Any]:
+    """Returns the quantizer nearest before a tensor, and its bounds."""
     layer, index, _ = tensor._keras_history
     if isinstance(layer, quantize_layer.QuantizeLayer):
-        return layer.quantizer.step(layer.quantizer_vars)
+        return layer.quantizer, layer.quantizer_vars
     for quantizer in getattr(layer, "_output_quantizers", ()):
-        return quantizer.step(layer._output_quantizer_vars)
+        return quantizer, layer._output_quantizer_vars
     inputs = layer.inbound_nodes[index].input_tensors
-    return _step(inputs[0] if isinstance(inputs, list) else inputs)
+    return _range_of(inputs[0] if isinstance(inputs, list) else inputs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from tfcompress.profiling import LayerProfile
@@ -53,21 +52,46 @@ def _is_slimmed(layers: Sequence[LayerProfile]) -> bool:
 def _paired_by_type(
     before: Sequence[LayerProfile], after: Sequence[LayerProfile]
 ) -> list[LayerPair]:
-    old, new = ([_type(layer) for layer in side] for side in (before, after))
-    blocks = SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
-    waiting = dict(enumerate(before))
+    """Pairs the longest common subsequence of types."""
+    waiting, pairs = dict(enumerate(before)), []
     partners = {
-        second + place: waiting.pop(first + place)
-        for first, second, size in blocks
-        for place in range(size)
+        second: waiting.pop(first)
+        for first, second in _common(
+            *(list(map(_type, side)) for side in (before, after))
+        )
     }
-    pairs = []
     for place, layer in enumerate(after):
         partner = partners.get(place)
         # The name that says something is longer than a numeral.
         names = [layer.name] if partner is None else [layer.name, partner.name]
         pairs.append(LayerPair(max(names, key=len), partner, layer))
     return pairs + [LayerPair(layer.name, layer, None) for layer in waiting.values()]
+
+
+def _common(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
+    """Returns the places of the longest common subsequence, in both sequences.
+
+    The blocks of `difflib` are not it: where types recur, one operator more between two
+    of them moves all pairs before it by a block.
+    """
+    lengths = [[0] * (len(second) + 1) for _ in range(len(first) + 1)]
+    for i in reversed(range(len(first))):
+        for j in reversed(range(len(second))):
+            lengths[i][j] = (
+                1 + lengths[i + 1][j + 1]
+                if first[i] == second[j]
+                else max(lengths[i + 1][j], lengths[i][j + 1])
+            )
+    places, i, j = [], 0, 0
+    while lengths[i][j]:
+        if first[i] == second[j]:
+            places.append((i, j))
+            i, j = i + 1, j + 1
+        elif lengths[i + 1][j] >= lengths[i][j + 1]:
+            i += 1
+        else:
+            j += 1
+    return places
 
 
 def _type(layer: LayerProfile) -> str:

@@ -55,10 +55,11 @@ def timed(
     except ModelError:
         files, failures = _runnable(files, num_threads)
         found = _in_rounds(files, num_threads)
-    return [_with_time(row, found.get(row.name)) for row in rows], [
-        *(_MEASURED.format(time=time, n=num_threads) for time in [*found.values()][:1]),
-        *failures,
-    ]
+    notes = failures
+    if found:
+        first = next(iter(found.values()))
+        notes = [_MEASURED.format(time=first, n=num_threads), *failures]
+    return [_with_time(row, found.get(row.name)) for row in rows], notes
 
 
 def _in_rounds(files: Mapping[str, Path], num_threads: int) -> dict[str, Median]:

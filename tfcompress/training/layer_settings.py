@@ -30,13 +30,14 @@ def layer_settings(model: keras.Model) -> str:
 def _placed(value: Any, places: Mapping[str, str]) -> Any:
     """Returns a configuration with places for names, where a name stands for a layer.
 
-    That is by the key `name`, and at the head of what inputs and outputs refer to:
-    [name, node, tensor]. Any other text is a setting, whatever layer is called so.
+    That is by the key `name`, by `group` of a range, and at the head of what inputs and
+    outputs refer to: [name, node, tensor]. Any other text is a setting, whatever layer
+    is called so.
     """
     if isinstance(value, dict):
         return {
             key: places.get(each, each)
-            if key == "name" and isinstance(each, str)
+            if key in ("name", "group") and isinstance(each, str)
             else _placed(each, places)
             for key, each in value.items()
         }
