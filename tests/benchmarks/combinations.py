@@ -12,7 +12,7 @@ is not found in it counts as lost.
 
 Each result is a line of `FOLDER/combinations.jsonl`, written as soon as it is there;
 the same command goes on after a stop. At the end: the table as Markdown, and exit code
-1 if a file of ours lost something, or one that was taught more than 0.5 points.
+1 if a file of ours lost something, or more than 0.5 points.
 """
 
 import argparse
@@ -209,10 +209,8 @@ def table(rows):
         print(f"| {row['top1']:.2%} | {row['size_bytes']:,} ", end="")
         print(f"| {row['gzip_bytes']:,} | {lost} |")
         if row["variant"].endswith(("ours", "taught")):
-            is_kept = is_kept and not row["lost"]
-        if row["variant"].endswith("taught"):
             drop = floats[row["network"]]["top1"] - row["top1"]
-            is_kept = is_kept and drop <= MAX_DROP
+            is_kept = is_kept and not row["lost"] and drop <= MAX_DROP
     return int(not is_kept)
 
 
