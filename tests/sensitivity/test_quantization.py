@@ -65,6 +65,18 @@ def test_rows_are_the_operators_of_the_runtime(scan):
     assert all(row.kl >= 0 for row in scan.rows)
 
 
+def test_printed_it_has_the_ten_largest_divergences():
+    rows = tuple(
+        LayerSensitivity((f"layer_{place}", "relu"), place / 100, 0.5, 1)
+        for place in range(12)
+    )
+    lines = str(QuantizationSensitivity("m", 500, 0.92, 0.9125, rows)).splitlines()
+    assert lines[0].startswith("top-1 92.00% in float, 91.25% in int8, on 500 images")
+    assert lines[2].split() == ["layer_11", "0.11", "50.00%"]
+    assert len(lines) == 2 + 10
+    assert lines[-1].split()[0] == "layer_2"
+
+
 def test_the_input_alone_is_rounded_to_256_steps(model, data, scan):
     images, labels = (x.numpy() for x in validation(data))
     assert scan.num_images == len(images)

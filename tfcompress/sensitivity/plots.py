@@ -113,7 +113,7 @@ def plot_quantization_errors(errors: QuantizationErrors) -> Figure:
     axes.plot(total, places, ".-", color="#111827", label="all layers up to it")
     axes.set_xlim(min(0, *own, *total), None)
     axes.set_xlabel(
-        f"signal to quantization noise in dB, on {errors.num_images} images; "
+        f"signal to quantization noise in dB, on {errors.num_images} images\n"
         f"red: the worst {len(worst)}"
     )
     axes.spines[["top", "right"]].set_visible(False)

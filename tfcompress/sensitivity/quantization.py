@@ -23,6 +23,7 @@ from tfcompress.rewriting.check import check_tf_keras
 from tfcompress.rewriting.forward import call_layer, forward
 from tfcompress.rewriting.graph import Graph, Node
 from tfcompress.sensitivity.quantization_errors import call_in_float
+from tfcompress.sensitivity.text_table import text_table
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
@@ -73,6 +74,16 @@ class QuantizationSensitivity:
         kernels = [row for row in self.rows if row.num_weights]
         ordered = sorted(kernels, key=lambda row: -row.kl)
         return tuple(row.layers[0] for row in ordered)
+
+    def __str__(self) -> str:
+        """Returns both accuracies, and a table of the ten largest divergences."""
+        worst = sorted(self.rows, key=lambda row: -row.kl)[:10]
+        cells = [(row.layers[0], f"{row.kl:.2g}", f"{row.top1:.2%}") for row in worst]
+        return (
+            f"top-1 {self.top1:.2%} in float, {self.int8_top1:.2%} in int8, on "
+            f"{self.num_images:,} images; with one operator alone in int8:\n"
+            + text_table(("begins with layer", "KL", "top-1"), cells)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON values."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -13,9 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from tensorflow_model_optimization.python.core.quantization.keras import (
     quantize_layer,
     quantize_wrapper,
@@ -24,12 +19,12 @@ from tensorflow_model_optimization.python.core.quantization.keras import (
 from tfcompress.data.model_fit import check_model_fits
 from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.loading.live import is_quantized
-from tfcompress.profiling.profile import visible_text
 from tfcompress.quantization.quantizers import FixedRangeQuantizer
 from tfcompress.quantization.strip import output_bounds
 from tfcompress.rewriting.check import check_tf_keras
 from tfcompress.rewriting.forward import call_layer, forward
 from tfcompress.rewriting.graph import Graph, Node
+from tfcompress.sensitivity.text_table import text_table
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
@@ -114,18 +109,12 @@ class QuantizationErrors:
 
     def __str__(self) -> str:
         """Returns a table of the worst layers, as wide as the terminal."""
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-        for heading in (*_COLUMNS, "hint"):
-            table.add_column(heading, no_wrap=heading == "layer", overflow="fold")
-        for row in self.worst():
-            table.add_row(*(Text(visible_text(cell)) for cell in _cells(row)))
-        text = io.StringIO()
-        width = shutil.get_terminal_size((120, 24)).columns
-        Console(file=text, width=width).print(table)
-        return text.getvalue().rstrip()
+        return text_table(_COLUMNS, map(_cells, self.worst()))
 
 
-_COLUMNS = ("layer", "own SQNR", "SQNR", "cosine", "mean error", "clipped", "range")
+_COLUMNS = (
+    *("layer", "own SQNR", "SQNR", "cosine", "mean error", "clipped", "range", "hint"),
+)
 
 
 def _cells(row: LayerError) -> tuple[str, ...]:
