@@ -41,8 +41,8 @@ def check_enough(name: str, num_images: int, num_samples: int) -> None:
     if num_images < min(num_samples, _MIN_SAMPLES):
         raise DataError(
             f"{name}: {num_images} training images are too few for a sample of "
-            f"{num_samples}, such as for calibration; add images, or ask for "
-            f"num_images={num_images}"
+            f"{num_samples}, such as for calibration; add images, or set "
+            f"num_images={num_images} where there is such a setting"
         )
 
 
