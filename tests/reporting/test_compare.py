@@ -10,7 +10,7 @@ from run_folder import full_report, make_run
 from small_file import relu_file
 
 import tfcompress as tfc
-from tfcompress.errors import InvalidArgumentError
+from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.profiling.environment import environment
 
 
@@ -64,6 +64,11 @@ def test_only_what_differs(runs):
     assert part["settings"] == {}
     assert part["differences"] == whole["differences"]
     assert "macs" not in found.to_csv(diff_only=True).splitlines()[0]
+
+
+def test_a_path_that_is_missing_is_told_before_anything_is_measured(runs, tmp_path):
+    with pytest.raises(ModelError, match="does not exist; expected the folder of a"):
+        tfc.compare([*runs, tmp_path / "missing"])
 
 
 def test_latency_is_measured_together_where_it_is_asked_for(runs):

@@ -7,7 +7,7 @@ from small_file import relu_file
 from tfcompress.errors import ModelError
 from tfcompress.profiling import profile
 from tfcompress.reporting.finished_run import FinishedRun
-from tfcompress.reporting.subjects import open_subject
+from tfcompress.reporting.subjects import check_path, open_subject
 
 
 def test_a_run_folder(tmp_path):
@@ -63,3 +63,14 @@ def test_names_that_are_taken_get_a_number():
 def test_what_is_no_model_is_told(tmp_path):
     with pytest.raises(ModelError, match="does not exist"):
         open_subject(tmp_path / "nothing.tflite", None, ())
+
+
+def test_only_paths_of_what_can_be_compared_pass(tmp_path):
+    check_path(make_run(tmp_path / "a"))
+    check_path(None)
+    with pytest.raises(ModelError, match="is a folder, but of no run"):
+        check_path(tmp_path)
+    with pytest.raises(ModelError, match=r"b does not exist; expected the folder"):
+        check_path(str(tmp_path / "b"))
+    with pytest.raises(ModelError, match=r"^'' does not exist"):
+        check_path("")

@@ -9,7 +9,6 @@ from absl import flags
 
 from tfcompress.cli.command import Command, UsageError, new_flags
 from tfcompress.cli.model_files import MODEL_FLAGS, call_on_model, define_model_flags
-from tfcompress.errors import ModelError
 from tfcompress.storage import write_bytes, writing
 
 if TYPE_CHECKING:
@@ -79,11 +78,12 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
     with noise_to(None) as terminal:
         from tfcompress.reporting.compare import Measuring
         from tfcompress.reporting.comparison import checked_axes
+        from tfcompress.reporting.subjects import check_path
         from tfcompress.training.progress import Progress
 
         axes = checked_axes(values.axes.split(","))
         for word in words:
-            _check_subject(word)
+            check_path(word)
         if values.output:
             # Before minutes go into what could not be written.
             with writing(values.output):
@@ -102,24 +102,6 @@ def _run(values: flags.FlagValues, words: list[str]) -> int:
             _write(comparison, Path(values.output), values.diff_only)
         _print(comparison, values, terminal.out)
     return 0
-
-
-def _check_subject(word: str) -> None:
-    """Refuses a path at which there is nothing that can be compared."""
-    from tfcompress.reporting.finished_run import is_run
-
-    path = Path(word)
-    # The path of an empty text would be the current folder.
-    if not word or not path.exists():
-        what = "does not exist"
-    elif path.is_dir() and not is_run(path) and not (path / "saved_model.pb").exists():
-        what = "is a folder, but of no run and no SavedModel"
-    else:
-        return
-    raise ModelError(
-        f"{word or repr('')} {what}; expected the folder of a run, or a model file: "
-        "check the path"
-    )
 
 
 def _subject(path: str, values: flags.FlagValues) -> Any:

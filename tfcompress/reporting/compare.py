@@ -18,6 +18,7 @@ from tfcompress.reporting.robustness import (
 from tfcompress.reporting.subjects import (
     Subject,
     changed_from_first,
+    check_path,
     different_tests,
     open_subject,
 )
@@ -98,14 +99,7 @@ class Measuring:
         """Does what `compare` does."""
         axes = checked_axes(axes)
         data, progress = self.data, self.progress
-        opened: list[Subject] = []
-        for subject in subjects:
-            taken = {row.name for each in opened for row in each.rows}
-            opened.append(open_subject(subject, data, taken, progress))
-        if not opened:
-            raise InvalidArgumentError(
-                "compare: expected at least one run, model or file"
-            )
+        opened = self._opened(list(subjects))
         lone = {each.rows[0].name: each for each in opened if each.profile}
         runs = tuple(each.run for each in opened if each.run)
         found = measure_robustness(lone, data, self.robustness, progress)
@@ -136,6 +130,19 @@ class Measuring:
             axes=axes,
             notes=tuple(notes),
         )
+
+    def _opened(self, subjects: Sequence[Any]) -> list[Subject]:
+        if not subjects:
+            raise InvalidArgumentError(
+                "compare: expected at least one run, model or file"
+            )
+        for subject in subjects:
+            check_path(subject)  # before minutes go into the others
+        opened: list[Subject] = []
+        for subject in subjects:
+            taken = {row.name for each in opened for row in each.rows}
+            opened.append(open_subject(subject, self.data, taken, self.progress))
+        return opened
 
 
 def _missing(rows: Sequence[Row], axes: Sequence[str]) -> list[str]:

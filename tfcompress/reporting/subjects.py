@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tfcompress.errors import ModelError
 from tfcompress.profiling import Profile, profile
 from tfcompress.reporting.figures import Row, figures_of
 from tfcompress.reporting.finished_run import FinishedRun, is_run
@@ -42,6 +43,31 @@ class Subject(NamedTuple):
     model: Any = None
     accuracy: Accuracy | None = None
     logits: npt.NDArray[np.float32] | None = None
+
+
+def check_path(subject: Any) -> None:
+    """Refuses a path at which there is nothing that can be compared.
+
+    Args:
+      subject: a path, or anything else, which is let pass.
+
+    Raises:
+      ModelError: there is nothing, or a folder of something else.
+    """
+    if not isinstance(subject, (str, os.PathLike)):
+        return
+    path = Path(subject)
+    # The path of an empty text would be the current folder.
+    if subject == "" or not path.exists():
+        what = "does not exist"
+    elif path.is_dir() and not is_run(path) and not (path / "saved_model.pb").exists():
+        what = "is a folder, but of no run and no SavedModel"
+    else:
+        return
+    raise ModelError(
+        f"{str(subject) or repr('')} {what}; expected the folder of a run, or a model "
+        "file: check the path"
+    )
 
 
 def open_subject(
