@@ -8,7 +8,7 @@ from tfcompress.training.schedules import CosineDecay
 
 def test_takes_what_it_documents():
     fit = Fit(
-        epochs=0,
+        epochs=1,
         batch_size=1,
         optimizer="sgd",
         learning_rate=CosineDecay(),
@@ -18,7 +18,13 @@ def test_takes_what_it_documents():
         restore_best_weights=True,
         objective=Distillation("teacher"),
     )
-    assert fit.epochs == 0
+    assert fit.objective == Distillation("teacher")
+    assert Fit(epochs=0).objective is None
+
+
+def test_an_objective_needs_training():
+    with pytest.raises(InvalidArgumentError, match=r"epochs=0 must be 1 .* objective"):
+        Fit(epochs=0, objective=Distillation("teacher"))
 
 
 @pytest.mark.parametrize(

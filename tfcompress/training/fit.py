@@ -18,7 +18,7 @@ class Fit:
     """The settings that all training stages share; stages subclass it.
 
     Args:
-      epochs: passes over the training split; 0 trains nothing.
+      epochs: passes over the training split; 0 trains nothing, and takes no objective.
       batch_size: images a step.
       optimizer: `adam`, `adamw`, `rmsprop` or `sgd` (with Nesterov momentum 0.9).
       learning_rate: a constant rate, or a schedule such as `CosineDecay(2e-3)`.
@@ -52,6 +52,12 @@ class Fit:
         check_types(self)
         if self.epochs < 0:
             self._refuse("epochs", "0 (no training) or more.")
+        if not self.epochs and self.objective:
+            self._refuse(
+                "epochs",
+                "1 or more with an objective, which only training follows; else set "
+                "objective=None first.",
+            )
         if self.batch_size < 1:
             self._refuse("batch_size", "1 or more.")
         if self.optimizer not in OPTIMIZERS:
