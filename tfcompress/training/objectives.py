@@ -290,8 +290,11 @@ def check_outputs_logits(model: Any, role: str) -> None:
     """
     layer = getattr(model, "layers", [None])[-1]
     layer = getattr(layer, "layer", layer)
-    kind = type(layer).__name__.lower()
-    activation = getattr(getattr(layer, "activation", None), "__name__", kind)
+    last = layer
+    # An activation may itself be a layer: Dense(10, activation=keras.layers.Softmax()).
+    while hasattr(last, "activation"):
+        last = last.activation
+    activation = getattr(last, "__name__", type(last).__name__).lower()
     if activation in ("softmax", "sigmoid"):
         raise ModelError(
             f"The {role} {model.name!r} outputs probabilities (its last layer "
