@@ -39,9 +39,9 @@ def test_flat_input_and_several_inputs_or_outputs_are_refused():
         check_model_fits(keras.Model(flat, keras.layers.Dense(4)(flat)), DATA)
     one, two = keras.Input((6, 8, 3)), keras.Input((6, 8, 3))
     both = keras.layers.Add()([one, two])
-    with pytest.raises(ModelError, match="several inputs"):
+    with pytest.raises(ModelError, match=r"inputs of shapes .* expected one"):
         check_model_fits(keras.Model([one, two], both), DATA)
-    with pytest.raises(ModelError, match="several outputs"):
+    with pytest.raises(ModelError, match=r"outputs of shapes .* expected one"):
         check_model_fits(keras.Model(one, [one, one]), DATA)
 
 

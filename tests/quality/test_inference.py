@@ -3,6 +3,7 @@ from pathlib import Path
 import keras as keras_3
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras as keras
 import tiny
 
@@ -74,6 +75,28 @@ def test_nan_is_refused_for_models_and_files(tmp_path):
     for given in (model, Path(path)):
         with pytest.raises(ModelError, match="NaN or infinite outputs for 3 of 3"):
             together(given)
+
+
+def test_files_of_several_inputs_or_outputs_are_refused_as_their_models_are(tmp_path):
+    layers, path = keras.layers, tmp_path / "m.tflite"
+    one, two = layers.Input((8, 8, 1)), layers.Input((8, 8, 1))
+    logits = layers.Dense(3)(layers.Flatten()(one))
+    for model, match in (
+        (
+            keras.Model([one, two], logits + layers.Dense(3)(layers.Flatten()(two))),
+            r"inputs of shapes .*\(1, 8, 8, 1\).*; expected one, of \(8, 8, 1\)",
+        ),
+        (
+            keras.Model(one, [logits, layers.ReLU()(logits)]),
+            r"outputs of shapes .*\(1, 3\).*; expected one, of \(3,\)",
+        ),
+    ):
+        path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+        with pytest.raises(ModelError, match=match) as refused:
+            open_model(path, tiny.data())
+        assert str(path) in str(refused.value)
+        with pytest.raises(ModelError, match=match.replace("1, ", "None, ", 1)):
+            open_model(model, tiny.data())
 
 
 def test_what_does_not_fit_is_refused():

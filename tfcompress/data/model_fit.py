@@ -13,7 +13,8 @@ def check_model_fits(model: Any, data: Dataset) -> None:
     """Raises unless the model takes the data's images and gives a logit a class.
 
     Args:
-      model: a Keras model with `input_shape` and `output_shape`.
+      model: a Keras model with `input_shape` and `output_shape`: a tuple, or several
+        where it takes or gives several tensors.
       data: the data set it is to be trained or measured on.
 
     Raises:
@@ -33,10 +34,15 @@ def check_model_fits(model: Any, data: Dataset) -> None:
         )
     takes, gives = model.input_shape, model.output_shape
     name = getattr(model, "name", "model")
-    for what, shape in (("input", takes), ("output", gives)):
+    for what, shape, one in (
+        ("inputs", takes, f"{data.input_shape} (height, width, channels)"),
+        ("outputs", gives, f"({data.num_classes},) logits"),
+    ):
         if not isinstance(shape, tuple):
             raise ModelError(
-                f"Model {name!r} has several {what}s; expected one, of a classifier."
+                f"Model {name!r} has {what} of shapes {shape}; expected one, of "
+                f"{one}: cut it down to keras.Model(image, logits), and convert that "
+                "if a file is wanted."
             )
     fits = len(takes) == 4 and all(
         side in (None, size)

@@ -124,12 +124,6 @@ class LiteRTModel(Model):
         for port in self._inputs:
             self._interpreter.set_tensor(port["index"], _random(port))
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """As `Model`; refuses a file that takes more than images."""
-        if len(self._inputs) > 1:
-            raise ValueError(f"it has {len(self._inputs)} inputs, not images alone")
-        return super().predict(images)
-
     def invoke(self) -> None:
         """Runs the interpreter."""
         self._interpreter.invoke()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from tfcompress.errors import ModelError
 from tfcompress.loading import load_model
 from tfcompress.profiling.litert import LITERT, Engine
 from tfcompress.profiling.tflite_graph import is_tflite, read_tflite
+from tfcompress.profiling.tflite_tensors import Tensor
 
 if TYPE_CHECKING:
     from tfcompress.data.dataset import Dataset
@@ -42,14 +43,20 @@ def open_model(model_or_path: Any, data: Dataset) -> Any:
         graph = read_tflite(path)[0]
         ports = SimpleNamespace(
             name=str(path),
-            input_shape=graph.inputs[0].shape,
-            output_shape=graph.outputs[0].shape,
+            input_shape=_shape_of(graph.inputs),
+            output_shape=_shape_of(graph.outputs),
         )
         check_model_fits(ports, data)
         return path
     model = load_model(path)
     check_model_fits(model, data)
     return model
+
+
+def _shape_of(tensors: Sequence[Tensor]) -> Any:
+    """Returns the shape of one tensor, or those of several, as Keras gives them."""
+    shapes = [tensor.shape for tensor in tensors]
+    return shapes[0] if len(shapes) == 1 else shapes
 
 
 def name_of(opened: Any) -> str:
