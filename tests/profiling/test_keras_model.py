@@ -7,6 +7,7 @@ import tf_keras
 import tiny
 from both_generations import both_keras
 
+import tfcompress as tfc
 from tfcompress.errors import ModelError
 from tfcompress.profiling.keras_model import profile_keras_model
 
@@ -134,10 +135,17 @@ def test_tfmot_wrappers_are_looked_through(wrap):
     assert result.totals.trainable_params == plain.totals.trainable_params
 
 
-def test_open_side_is_refused_with_the_layer_named():
+def test_open_side_is_refused_with_model_and_layer_named(tmp_path):
+    image = tf_keras.Input((None, None, 3))
     conv = tf_keras.layers.Conv2D(2, 3, name="first")
-    with pytest.raises(ModelError, match=r"'first'.*fixed input_shape"):
-        profile_of(tf_keras, conv, (None, None, 3))
+    model = tf_keras.Model(image, conv(image), name="net")
+    path = tmp_path / "m.keras"
+    model.save(path)
+    for given, source in ((model, "net"), (path, str(path))):
+        with pytest.raises(ModelError, match=r"'first'.* are open,") as refused:
+            tfc.profile(given)
+        assert str(refused.value).startswith(f"{source}: cannot count")
+        assert "fixed input_shape" in str(refused.value)
 
 
 class Subclassed(tf_keras.Model):

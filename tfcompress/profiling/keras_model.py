@@ -64,7 +64,11 @@ def profile_keras_model(model: Any, path: Path | None = None) -> Profile:
     """
     found = _with_layers_only(model)
     source, model = str(path or model.name), found
-    layers = tuple(_layer_profiles(model, "", 1))
+    try:
+        layers = tuple(_layer_profiles(model, "", 1))
+    except ModelError as error:
+        # It names the layer; this may be one of several models.
+        raise ModelError(f"{source}: {error}") from error
     memory = plan_keras_memory(model, [layer.name for layer in layers])
     nodes = [node for found in _nodes_by_layer(model).values() for node in found]
     batch_size = batch_size_of(tuple(tensor.shape) for tensor in graph_of(model).inputs)
