@@ -175,6 +175,34 @@ def test_a_channel_without_weights_has_its_bias_in_the_file(name, options, tmp_p
     assert np.abs(outputs - quantized(images, training=False)).max() <= 1.01 * step
 
 
+@pytest.mark.parametrize("gamma", [None, -1.0, 1e-3])
+def test_tiny_weights_beside_a_large_bias_are_still_seen_in_int16(gamma, tmp_path):
+    keras.utils.set_random_seed(0)
+    image = keras.Input((6, 6, 3))
+    x = layers.Conv2D(64, 1, activation="relu")(image)
+    # Of steps of 0.002 / 127 / 32767, where inputs are 1 at most, the bias of 2 would
+    # be 4.2e9, where an int32 has 2.1e9; the 576 weights add up to 0.05 to it.
+    bound = 0.002 / abs(gamma or 1)
+    kernel = keras.initializers.RandomUniform(0, bound, seed=0)
+    bias = keras.initializers.Constant(2)
+    if gamma is None:
+        x = layers.Conv2D(4, 3, kernel_initializer=kernel, bias_initializer=bias)(x)
+    else:
+        x = layers.Conv2D(4, 3, kernel_initializer=kernel, use_bias=False)(x)
+        scale = keras.initializers.Constant(gamma)
+        x = layers.BatchNormalization(gamma_initializer=scale, beta_initializer=bias)(x)
+    model = keras.Model(image, x)
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 6, 6, 3)).astype("float32")
+    options = {"keep_int16": ("*",)}
+    quantized = quantize_calibrated(model, images, Calibration(), **options)
+    path = tmp_path / "model.tflite"
+    tfc.export_tflite(quantized, path)
+    outputs, step = run(path, images)
+    # With weights of zero it was 3 to 6 steps.
+    assert np.abs(outputs - model(images, training=False)).max() <= 1.01 * step
+    assert np.abs(outputs - quantized(images, training=False)).max() <= 1.01 * step
+
+
 def test_a_layer_without_a_bias_stays_as_it_is():
     image = keras.Input((4, 4, 2))
     made = fake_quantize(keras.Model(image, layers.Conv2D(3, 1, use_bias=False)(image)))

@@ -31,9 +31,10 @@ def round_biases(model: keras.Model) -> None:
     as part of it, and its `beta` takes the change.
 
     Where kernel or gamma are so small that the bias is more steps than an int32 has,
-    the kernel becomes zero, or the gamma large enough: what the channel adds to its
-    bias is too little to be seen in 8 bits. Of int16 inputs, whose biases the converter
-    writes as int32, too, it can be 128 times as much, and then the channel loses it.
+    the channel's largest weight grows, which makes its steps larger. Where that is
+    farther from the kernel than zeros are, or one scale is that of all channels, the
+    kernel becomes zero, or the gamma large enough: what the channel adds to its bias
+    is too little to be seen in 8 bits.
 
     Args:
       model: fake-quantized, with its ranges set and its training done.
@@ -138,17 +139,18 @@ def _make_room(
         # the weights would not be seen beside it in int8 either.
         input_step *= 2**NUM_BITS
     least = np.maximum(np.abs(bias.value), _MIN_BIAS) / _MAX_STEPS / input_step
-    fits = quantizer.step(kernel) * np.abs(bias.factor) >= least
-    if np.all(fits):
+    room = quantizer.step(kernel) * np.abs(bias.factor) / least
+    if np.all(room >= 1):
         return
     if has_scales:
         channels = kernel.shape[-quantizer.num_channel_axes :]
-        kernel.assign(np.where(fits.reshape(channels), kernel, 0.0))
+        kernel.assign(_with_room(kernel.numpy(), room.reshape(channels)))
     elif not has_gamma:
         kernel.assign(tf.zeros_like(kernel))
     if has_gamma:
         lowest = least / quantizer.step(kernel)
-        factor = np.where(np.abs(bias.factor) >= lowest, bias.factor, lowest)
+        larger = np.copysign(lowest, bias.factor)
+        factor = np.where(np.abs(bias.factor) >= lowest, bias.factor, larger)
         spread = np.sqrt(norm.moving_variance.numpy() + norm.epsilon)
         norm.gamma.assign(np.where(factor == bias.factor, norm.gamma, factor * spread))
         own = wrapper.layer.bias.numpy() if wrapper.layer.use_bias else 0.0
@@ -156,6 +158,22 @@ def _make_room(
         norm.moving_mean.assign_add(
             (own - norm.moving_mean) * (1 - bias.factor / factor)
         )
+
+
+def _with_room(kernel: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Returns a kernel with steps that are larger in the channels that need it.
+
+    Args:
+      kernel: its last axes count the channels.
+      room: of each channel, the share of the step it needs that its step is.
+    """
+    axes = tuple(range(kernel.ndim - room.ndim))
+    size = np.abs(kernel)
+    with np.errstate(all="ignore"):  # A gamma of 0 has no room at all.
+        grown = np.where(size == size.max(axes), kernel / room, kernel)
+        is_near = np.sum((grown - kernel) ** 2, axes) < np.sum(kernel**2, axes)
+    fitting: np.ndarray = np.where(is_near, grown, 0.0)
+    return np.where(room >= 1, kernel, fitting)
 
 
 def _change_by_rounding(
