@@ -228,7 +228,7 @@ def _hurdles(model: keras.Model) -> Iterable[str]:
             "The size of its input is open: export wants one, so load "
             "keras.Sequential([keras.Input((height, width, channels)), model])."
         )
-    from tfcompress.training.objectives import check_outputs_logits
+    from tfcompress.training.logits import check_outputs_logits
 
     try:
         check_outputs_logits(model, "model")

@@ -4,7 +4,6 @@ import pytest
 import tf_keras as keras
 import tiny
 
-import tfcompress as tfc
 from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.run import Run
 from tfcompress.training.distillation import (
@@ -13,7 +12,7 @@ from tfcompress.training.distillation import (
     LogitMatching,
     MeanTeacher,
 )
-from tfcompress.training.objectives import Distillation, check_outputs_logits
+from tfcompress.training.objectives import Distillation
 from tfcompress.training.schedules import CosineDecay
 
 
@@ -226,36 +225,3 @@ def test_each_of_several_teachers_must_fit():
     models = {"good": make(name="good"), "odd": make(num_classes=5, name="odd")}
     with pytest.raises(ModelError, match=r"teacher 'odd' has output_shape \(5,\)"):
         Distillation(("good", "odd")).resolve(make(), run(**models))
-
-
-def test_logits_are_told_from_probabilities():
-    check_outputs_logits(make(), "model")
-    check_outputs_logits(make(activation="linear"), "model")
-    with pytest.raises(ModelError, match="softmax"):
-        check_outputs_logits(make(activation="softmax"), "model")
-    with pytest.raises(
-        ModelError, match=r"'logits' is a sigmoid\), .* without the sig"
-    ):
-        check_outputs_logits(make(activation="sigmoid"), "teacher")
-    separate = keras.Sequential([make(), keras.layers.Softmax(name="probabilities")])
-    with pytest.raises(ModelError, match="'probabilities'"):
-        check_outputs_logits(separate, "model")
-
-
-@pytest.mark.parametrize("family", [keras, keras_3], ids=["keras_2", "keras_3"])
-def test_activations_that_are_layers_are_seen_through(family):
-    layers = family.layers
-
-    def ending_in(last):
-        return family.Sequential([layers.Input((4,)), last])
-
-    softmax = layers.Softmax()
-    for last in (
-        layers.Dense(3, activation=softmax, name="last"),
-        layers.Dense(3, activation=layers.Activation("softmax"), name="last"),
-        layers.Activation(softmax, name="last"),
-    ):
-        for model in (ending_in(last), tfc.load_model(ending_in(last))):
-            with pytest.raises(ModelError, match="'last' is a softmax"):
-                check_outputs_logits(model, "model")
-    check_outputs_logits(ending_in(layers.Dense(3, activation=layers.ReLU())), "model")

@@ -29,8 +29,8 @@ from tfcompress.stages.channel_targets import (
 from tfcompress.stages.rewinding import check_checkpoint, with_earlier_weights
 from tfcompress.stages.stage import check_not_quantized, clone_model, select_layers
 from tfcompress.training.fit import Fit
+from tfcompress.training.logits import check_outputs_logits
 from tfcompress.training.loop import train
-from tfcompress.training.objectives import check_outputs_logits
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,8 @@ from tfcompress.training.dropout import reseedable_dropout
 from tfcompress.training.fit import Fit
 from tfcompress.training.history import History
 from tfcompress.training.layer_settings import layer_settings
+from tfcompress.training.logits import check_outputs_logits
 from tfcompress.training.monitor import Monitor
-from tfcompress.training.objectives import check_outputs_logits
 from tfcompress.training.op_errors import data_error, reason
 from tfcompress.training.optimizer import build_optimizer, cross_entropy
 from tfcompress.training.schedules import scheduled

@@ -20,6 +20,7 @@ from tfcompress.training.distillation import (
 )
 from tfcompress.training.distillation.layer_outputs import outputs_of
 from tfcompress.training.distillation.mean_teacher import copy_of
+from tfcompress.training.logits import check_outputs_logits
 from tfcompress.training.schedules import CosineDecay
 
 if TYPE_CHECKING:
@@ -280,24 +281,3 @@ def _mean_of(
         part = keras.layers.Rescaling(share / sum(shares))(renamed(image))
         parts.append(part)
     return keras.Model(image, keras.layers.add(parts), name="mean_of_teachers")
-
-
-def check_outputs_logits(model: Any, role: str) -> None:
-    """Raises ModelError if `model` visibly ends in a softmax or a sigmoid.
-
-    Trained as if they were logits, probabilities learn next to nothing, and nothing
-    would say so.
-    """
-    layer = getattr(model, "layers", [None])[-1]
-    layer = getattr(layer, "layer", layer)
-    last = layer
-    # An activation may itself be a layer: Dense(10, activation=keras.layers.Softmax()).
-    while hasattr(last, "activation"):
-        last = last.activation
-    activation = getattr(last, "__name__", type(last).__name__).lower()
-    if activation in ("softmax", "sigmoid"):
-        raise ModelError(
-            f"The {role} {model.name!r} outputs probabilities (its last layer "
-            f"{layer.name!r} is a {activation}), expected logits; build it without the "
-            f"{activation}, such as Dense(num_classes, activation=None)."
-        )
