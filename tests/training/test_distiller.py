@@ -334,6 +334,22 @@ def test_layers_that_cannot_be_compared(loss, message):
     assert "\n" not in str(error.value)
 
 
+def test_no_curve_takes_the_name_of_a_layer_that_ends_in_a_number():
+    image = keras.Input((6, 6, 1))
+    x = keras.layers.Conv2D(2, 1, name="conv")(image)
+    x = keras.layers.Conv2D(2, 1, name="conv_2")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    student = keras.Model(image, keras.layers.Dense(3)(x))
+    pairs = (("conv", "conv"), ("conv", "relu"), ("conv_2", "conv"))
+    losses = tuple((AttentionTransfer(*pair), 1.0) for pair in pairs)
+    distiller = compiled(student, convolutional(4, 1, "teacher"), losses=losses)
+    logs = distiller.fit(*pictures(8), verbose=0).history
+    assert [name for name in logs if name.startswith("attention")] == [
+        *("attention_transfer_conv", "attention_transfer_conv_3"),
+        "attention_transfer_conv_2",
+    ]
+
+
 @pytest.mark.parametrize("optimizer", ["adagrad", "adamw", "rmsprop", "sgd"])
 def test_compiles_with_any_optimizer(optimizer):
     student, teacher = linear(STUDENT, "student"), linear(TEACHER, "teacher")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -208,12 +209,14 @@ def _pairs(losses: Sequence[tuple[DistillationLoss, Weight]]) -> list[tuple[str,
 
 def _names(losses: Sequence[tuple[DistillationLoss, Weight]]) -> list[str]:
     """Returns what the losses are called, numbered where two have one name."""
-    names = [loss.name for loss, _ in losses]
-    earlier = [names[:place].count(name) for place, name in enumerate(names)]
-    return [
-        f"{name}_{count + 1}" if count else name
-        for name, count in zip(names, earlier, strict=True)
-    ]
+    plain = {loss.name for loss, _ in losses}
+    names: list[str] = []
+    for loss, _ in losses:
+        numbered = (f"{loss.name}_{number}" for number in itertools.count(2))
+        # A layer may be called as if it were numbered: "relu_2".
+        free = (name for name in numbered if name not in {*plain, *names})
+        names.append(next(free) if loss.name in names else loss.name)
+    return names
 
 
 def _projections(
