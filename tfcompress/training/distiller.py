@@ -93,6 +93,8 @@ class Distiller(keras.Model):
         ]
         self._total_loss = keras.metrics.Mean(name="total_loss")
         self._means = [keras.metrics.Mean(name=name) for name in _names(losses)]
+        # All weights are there: else Keras saves a compiled one without its optimizer.
+        self.built = True
 
     @property
     def trainable_weights(self) -> list[tf.Variable]:
