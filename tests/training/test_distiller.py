@@ -404,6 +404,14 @@ def test_config_round_trip():
     )
 
 
+def test_a_config_can_be_used_twice():
+    config = Distiller(
+        linear(STUDENT, "student"), linear(TEACHER, "teacher")
+    ).get_config()
+    first, second = (Distiller.from_config(config) for _ in range(2))
+    assert first.get_config() == second.get_config() == config
+
+
 def test_a_step_on_two_devices_is_that_of_one():
     script = """
 import sys

@@ -195,6 +195,7 @@ class Distiller(keras.Model):
                 value, custom_objects=custom_objects
             )
 
+        config = dict(config)
         parts = {loss.__name__: loss for loss in LOSSES}
         losses = [decode(loss, parts) for loss in config.pop("losses")]
         weights = map(deserialize, config.pop("weights"))
