@@ -350,6 +350,19 @@ def test_no_curve_takes_the_name_of_a_layer_that_ends_in_a_number():
     ]
 
 
+def test_a_teacher_that_does_not_fit_is_refused_at_once():
+    # A single logit would be compared with each of the student's three.
+    single = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], "single")
+    student = linear(STUDENT, "student")
+    with pytest.raises(ModelError, match=r"'single' has output_shape \(1,\), the stud"):
+        Distiller(student, single)
+    with pytest.raises(ModelError, match="shares variables with the student"):
+        Distiller(student, student)
+    losses = ((FeatureDistillation("logits", "logits"), 1.0),)
+    with pytest.raises(ModelError, match="teacher is None, but the losses compare"):
+        Distiller(student, None, losses)
+
+
 @pytest.mark.parametrize("optimizer", ["adagrad", "adamw", "rmsprop", "sgd"])
 def test_compiles_with_any_optimizer(optimizer):
     student, teacher = linear(STUDENT, "student"), linear(TEACHER, "teacher")

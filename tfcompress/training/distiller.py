@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 import tf_keras as keras
 
+from tfcompress.errors import ModelError
 from tfcompress.run import derive_seed
 from tfcompress.serialization import decode, encode
 from tfcompress.training.distillation import (
@@ -19,6 +20,7 @@ from tfcompress.training.distillation import (
 from tfcompress.training.distillation.layer_outputs import outputs_of
 from tfcompress.training.distillation.loss import LOGITS, Outputs, Shapes
 from tfcompress.training.distillation.mean_teacher import follow
+from tfcompress.training.teacher_fit import check_teacher_fits
 
 # A constant, or a tf_keras schedule that is called with the number of the step.
 Weight: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
@@ -49,8 +51,8 @@ class Distiller(keras.Model):
         it after each step: see `MeanTeacher`. None leaves it as it is.
 
     Raises:
-      ModelError: a layer that a loss names does not exist, or a pair of them cannot be
-        compared.
+      ModelError: the teacher does not fit the student, a layer that a loss names does
+        not exist, or a pair of them cannot be compared.
 
     Example:
       >>> losses = ((LogitDistillation(temperature=4.0), 0.9),)
@@ -73,6 +75,7 @@ class Distiller(keras.Model):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        _check(student, teacher, losses)
         self.student = student
         self.teacher = teacher
         self.terms = tuple(losses)
@@ -204,6 +207,22 @@ class Distiller(keras.Model):
             for name in ("student", "teacher", "hard_weight")
         }
         return cls(losses=tuple(zip(losses, weights, strict=True)), **models, **config)
+
+
+def _check(
+    student: keras.Model,
+    teacher: keras.Model | None,
+    losses: Sequence[tuple[DistillationLoss, Weight]],
+) -> None:
+    """Refuses a teacher that does not fit, as far as that is known."""
+    if teacher is None and _pairs(losses):
+        raise ModelError(
+            "The teacher is None, but the losses compare its layers, which its logits "
+            "do not tell; give the model itself."
+        )
+    # Those that are subclassed know no shapes.
+    if teacher and all(hasattr(model, "input_shape") for model in (student, teacher)):
+        check_teacher_fits(teacher, student)
 
 
 def _pairs(losses: Sequence[tuple[DistillationLoss, Weight]]) -> list[tuple[str, str]]:
