@@ -66,6 +66,14 @@ def test_teacher_of_any_image_size():
         Distillation(make(name="small")).resolve(teacher, run())
 
 
+def test_teacher_that_would_see_the_pixels_as_zeros():
+    image = keras.Input((8, 8, 1), dtype="uint8")
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
+    teacher = keras.Model(image, keras.layers.Dense(3)(x), name="bytes")
+    with pytest.raises(ModelError, match="'bytes' takes uint8, which would cut"):
+        Distillation(teacher).resolve(make(side=8), run())
+
+
 def test_live_teacher_of_keras_3_is_to_be_converted():
     inputs = keras_3.Input((4, 4, 1))
     teacher = keras_3.Model(inputs, keras_3.layers.Flatten()(inputs))

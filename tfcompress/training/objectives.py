@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import tf_keras as keras
 
+from tfcompress.data import check_input_type
 from tfcompress.errors import ModelError
 from tfcompress.field_types import check_types, refusal
 from tfcompress.training.distillation import (
@@ -193,13 +194,14 @@ class Distillation:
         Raises:
           ModelError: there is no such teacher, or its input shape, its number of
             classes or the kind of its outputs differs from the student's, or it is
-            made of the student's own variables.
+            made of the student's own variables, or takes another type of images.
         """
         if self.mean_teacher:
             return copy_of(student)
         models = [_find(source, run) for source, _ in self.teachers]
         for model in models:
             check_teacher_fits(model, student)
+            check_input_type(model, run.data)
         if len(models) == 1:
             return models[0]
         shares = [share for _, share in self.teachers]
