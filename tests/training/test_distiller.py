@@ -83,6 +83,29 @@ def test_one_step_by_arithmetic(alpha):
     )
 
 
+def test_one_step_on_pixels_is_that_on_images_of_one_pixel():
+    def per_pixel(weights, name):
+        image = keras.Input((1, 2, 2))
+        conv = keras.layers.Conv2D(3, 1, use_bias=False)
+        model = keras.Model(image, conv(image), name=name)
+        model.set_weights([np.array(weights, np.float32)[None, None]])
+        return model
+
+    student, teacher = per_pixel(STUDENT, "student"), per_pixel(TEACHER, "teacher")
+    distiller = Distiller(student, teacher, **classic(3.0, 0.7))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    distiller.compile(keras.optimizers.SGD(0.5), loss)
+    pixels, classes = IMAGES.reshape(1, 1, 2, 2), LABELS.reshape(1, 1, 2)
+    logs = distiller.fit(pixels, classes, verbose=0).history
+    ce, kl, ce_gradient, kl_gradient = expected(3.0)
+    assert logs["loss"] == pytest.approx([0.7 * kl + 0.3 * ce], rel=1e-5)
+    np.testing.assert_allclose(
+        student.get_weights()[0][0, 0],
+        np.array(STUDENT) - 0.5 * (0.7 * kl_gradient + 0.3 * ce_gradient),
+        atol=1e-6,
+    )
+
+
 def test_logits_that_come_with_the_images_are_a_teacher():
     online, cached = linear(STUDENT, "online"), linear(STUDENT, "cached")
     teacher = linear(TEACHER, "teacher")

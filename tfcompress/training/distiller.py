@@ -34,13 +34,14 @@ class Distiller(keras.Model):
     the student, which it trains in place, is what goes on. Each step calls each model
     once: what layers give comes from the same pass as the logits. The teacher is in
     inference mode and not changed. Evaluated, it is the student alone: `val_loss` is
-    CE, so that epochs and objectives can be compared.
+    CE, so that epochs and objectives can be compared. Under a strategy of
+    `tf.distribute`, relations between images are those of one replica's.
 
     Every loss is a metric by its `name`, before it is weighted; `student_loss` is CE.
 
     Args:
       student: model that takes `(batch, height, width, channels)` and returns logits
-        `(batch, classes)`.
+        `(batch, classes)` or, of each pixel, `(batch, height, width, classes)`.
       teacher: model of the same input and output shapes; None where its logits come
         with the images, as `((images, logits), labels)`.
       losses: what is learnt from the teacher, each with its weight: a number, or a
