@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -125,6 +126,32 @@ def test_layers_are_missed_before_anything_is_trained(
         return
     with pytest.raises(ModelError, match=message):
         preflight(teachers, chain(tmp_path, stages))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, None),
+        (
+            {"value_range": (0.0, 255.0)},
+            r"'big' has data of value_range=\(0.0, 255.0\)",
+        ),
+        ({"class_names": ("2", "1", "0")}, r"Class 0 is '2' in .* 'big', '0' in its"),
+        ({"class_names": ("a", "b", "c")}, None),
+    ],
+)
+def test_a_teacher_must_know_the_data_of_its_student(tmp_path, changes, message):
+    """Classes of its own data that have names may be those that ours number."""
+    big = chain(tmp_path, (tfc.Training(),), prefix="teacher_big_")
+    big = replace(big, run=replace(big.run, data=replace(DATA, **changes)))
+    taught = chain(tmp_path, (tfc.Training(objective=tfc.Distillation("big")),))
+    if message is None:
+        preflight({"big": big}, taught)
+        return
+    with pytest.raises(ModelError, match=message):
+        preflight({"big": big}, taught)
+    # It may well be where the student starts.
+    preflight({"big": big}, chain(tmp_path, (tfc.Training(initial_weights="big"),)))
 
 
 @pytest.mark.parametrize("pruned", ["", "student", "teacher"])

@@ -253,6 +253,7 @@ def test_initial_weights_that_are_neither_file_nor_teacher_are_refused():
         ("import not_there", "ModuleNotFoundError: No module named 'not_there'"),
         ("RECIPE = (", "SyntaxError"),
         ("import sys; sys.exit(0)", "SystemExit"),
+        ("raise ValueError('Set epochs.')", "ValueError: Set epochs; mend the file"),
     ],
 )
 def test_unusable_recipe_file_is_one_line(tmp_path, text, message):

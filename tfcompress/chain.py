@@ -13,6 +13,7 @@ from typing import Any
 import tf_keras as keras
 
 from tfcompress.data import check_model_fits
+from tfcompress.errors import ModelError
 from tfcompress.export import export_tflite
 from tfcompress.ingredients import Architecture, build_model
 from tfcompress.loading import load_model, save_model
@@ -137,6 +138,8 @@ class Chain:
 
 def preflight(teachers: Mapping[str, Chain], chain: Chain) -> None:
     """Refuses what would fail only after some of the chains were trained."""
+    for learner in (*teachers.values(), chain):
+        _check_same_data(learner, teachers)
     models: dict[str, keras.Model] = {}
     stages = [stage for each in (*teachers.values(), chain) for stage in each.stages]
     shapes = not any(isinstance(stage, ChannelPruning) for stage in stages)
@@ -144,6 +147,31 @@ def preflight(teachers: Mapping[str, Chain], chain: Chain) -> None:
         teacher.preflight(models, shapes)
         models[name] = teacher.model_after(len(teacher.rows()))
     chain.preflight(models, shapes)
+
+
+def _check_same_data(learner: Chain, teachers: Mapping[str, Chain]) -> None:
+    """Refuses teachers whose own data taught them to see or to answer otherwise."""
+    ours = learner.run.data
+    objectives = [getattr(stage, "objective", None) for stage in learner.stages]
+    for name in [name for o in objectives if o for name in o.named_teachers]:
+        theirs = teachers[name].run.data if name in teachers else ours
+        if theirs.value_range != ours.value_range:
+            raise ModelError(
+                f"The teacher {name!r} has data of value_range={theirs.value_range}, "
+                f"its student of {ours.value_range}, at which it answers nonsense; "
+                "give both the same."
+            )
+        classes = list(zip(theirs.class_names, ours.class_names, strict=False))
+        # Classes that are only numbered may be those that the other data names.
+        sides = zip(*classes, strict=True)
+        are_comparable = len({all(map(str.isdigit, names)) for names in sides}) == 1
+        for label, (their_class, our_class) in enumerate(classes):
+            if are_comparable and their_class != our_class:
+                raise ModelError(
+                    f"Class {label} is {their_class!r} in the data of the teacher "
+                    f"{name!r}, {our_class!r} in its student's; a teacher must have "
+                    "the classes of its student, in the same order."
+                )
 
 
 def _run_stage(

@@ -171,7 +171,11 @@ def _expected(kind: Any, wrong: Any, default: Any) -> str:
     is_plain = isinstance(good, float | int | str | tuple) and good is not True
     tells = is_plain and good and accepts(kind, good)
     example = f", such as {good!r}" if tells else ""
-    return f"{describe(kind)}{example}, not {describe_value(wrong)}"
+    found = describe_value(wrong)
+    if found in describe(kind).split(" or "):
+        # Of another library, such as a schedule of Keras.
+        found += f" of {type(wrong).__module__.partition('.')[0]}"
+    return f"{describe(kind)}{example}, not {found}"
 
 
 def describe_value(value: Any) -> str:

@@ -247,8 +247,9 @@ def load_recipe(path: str | Path) -> Recipe:
     except RecipeError:
         raise
     except (Exception, SystemExit) as error:
+        reason = str(error).rstrip(".")
         raise RecipeError(
-            f"recipe {str(path)!r} failed with {type(error).__name__}: {error}; "
+            f"recipe {str(path)!r} failed with {type(error).__name__}: {reason}; "
             "mend the file (--debug shows where)"
         ) from error
     recipe = getattr(module, "RECIPE", None)

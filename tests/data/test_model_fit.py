@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import keras as keras_3
 import numpy as np
 import pytest
 import tf_keras as keras
@@ -49,3 +52,17 @@ def test_flat_input_and_several_inputs_or_outputs_are_refused():
 def test_what_is_no_data_set_is_refused(data):
     with pytest.raises(InvalidArgumentError, match=r"tfc\.data\.load"):
         check_model_fits(model((6, 8, 3)), data)
+
+
+@pytest.mark.parametrize("library", [keras, keras_3])
+def test_model_of_whole_numbers_takes_pixels_up_to_255_alone(library):
+    inputs = library.Input((6, 8, 3), dtype="uint8")
+    features = library.layers.GlobalAveragePooling2D()(
+        library.layers.Rescaling(1 / 255)(inputs)
+    )
+    net = library.Model(inputs, library.layers.Dense(4)(features), name="bytes")
+    with pytest.raises(ModelError, match=r"'bytes' takes uint8.*in \[0, 1\].*\(0, 255"):
+        check_model_fits(net, DATA)
+    check_model_fits(net, replace(DATA, value_range=(0.0, 255.0)))
+    numbers = np.arange(12.0)[:, None, None, None] * np.ones((6, 8, 3)), PAIR[1]
+    check_model_fits(net, from_arrays(numbers, numbers, numbers))

@@ -125,11 +125,23 @@ def test_tensorboard_shows_kernels_and_ranges_after_each_epoch(tmp_path):
 
 
 def test_distilled_while_quantized(tmp_path):
-    stage = tfc.QuantizationAware(
-        epochs=1, batch_size=12, objective=tfc.Distillation(tiny.model(seed=1))
-    )
-    quantized = stage(tiny.model(), run(tmp_path))
-    assert any("quant_" in layer.name for layer in quantized.layers)
+    teacher, context = tiny.model(seed=1), run(tmp_path)
+    losses = ((tfc.LogitMatching(), 1.0),)
+    objective = tfc.Distillation(teacher, losses=losses, hard_weight=0.0)
+    images, _ = next(iter(context.data.batches("test")))
+    # Labels, of which there are as many of each class, would make all biases equal.
+    student = tiny.model()
+    student.get_layer("logits").bias.assign([3.0, -2.0, 0.0])
+    teacher.get_layer("logits").bias.assign([0.0, -2.0, 3.0])
+
+    def difference(**options):
+        result = tfc.QuantizationAware(batch_size=12, **options)(student, context)
+        assert any("quant_" in layer.name for layer in result.layers)
+        logits = result(images, training=False), teacher(images, training=False)
+        return np.square(np.subtract(*logits)).mean()
+
+    taught = difference(epochs=3, learning_rate=0.1, objective=objective)
+    assert taught < difference(epochs=0) / 4
 
 
 def test_a_layer_without_an_int8_operator_is_named_before_anything_is_trained():

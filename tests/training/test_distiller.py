@@ -83,6 +83,29 @@ def test_one_step_by_arithmetic(alpha):
     )
 
 
+def test_one_step_on_pixels_is_that_on_images_of_one_pixel():
+    def per_pixel(weights, name):
+        image = keras.Input((1, 2, 2))
+        conv = keras.layers.Conv2D(3, 1, use_bias=False)
+        model = keras.Model(image, conv(image), name=name)
+        model.set_weights([np.array(weights, np.float32)[None, None]])
+        return model
+
+    student, teacher = per_pixel(STUDENT, "student"), per_pixel(TEACHER, "teacher")
+    distiller = Distiller(student, teacher, **classic(3.0, 0.7))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    distiller.compile(keras.optimizers.SGD(0.5), loss)
+    pixels, classes = IMAGES.reshape(1, 1, 2, 2), LABELS.reshape(1, 1, 2)
+    logs = distiller.fit(pixels, classes, verbose=0).history
+    ce, kl, ce_gradient, kl_gradient = expected(3.0)
+    assert logs["loss"] == pytest.approx([0.7 * kl + 0.3 * ce], rel=1e-5)
+    np.testing.assert_allclose(
+        student.get_weights()[0][0, 0],
+        np.array(STUDENT) - 0.5 * (0.7 * kl_gradient + 0.3 * ce_gradient),
+        atol=1e-6,
+    )
+
+
 def test_logits_that_come_with_the_images_are_a_teacher():
     online, cached = linear(STUDENT, "online"), linear(STUDENT, "cached")
     teacher = linear(TEACHER, "teacher")
@@ -334,6 +357,35 @@ def test_layers_that_cannot_be_compared(loss, message):
     assert "\n" not in str(error.value)
 
 
+def test_no_curve_takes_the_name_of_a_layer_that_ends_in_a_number():
+    image = keras.Input((6, 6, 1))
+    x = keras.layers.Conv2D(2, 1, name="conv")(image)
+    x = keras.layers.Conv2D(2, 1, name="conv_2")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    student = keras.Model(image, keras.layers.Dense(3)(x))
+    pairs = (("conv", "conv"), ("conv", "relu"), ("conv_2", "conv"))
+    losses = tuple((AttentionTransfer(*pair), 1.0) for pair in pairs)
+    distiller = compiled(student, convolutional(4, 1, "teacher"), losses=losses)
+    logs = distiller.fit(*pictures(8), verbose=0).history
+    assert [name for name in logs if name.startswith("attention")] == [
+        *("attention_transfer_conv", "attention_transfer_conv_3"),
+        "attention_transfer_conv_2",
+    ]
+
+
+def test_a_teacher_that_does_not_fit_is_refused_at_once():
+    # A single logit would be compared with each of the student's three.
+    single = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], "single")
+    student = linear(STUDENT, "student")
+    with pytest.raises(ModelError, match=r"'single' has output_shape \(1,\), the stud"):
+        Distiller(student, single)
+    with pytest.raises(ModelError, match="shares variables with the student"):
+        Distiller(student, student)
+    losses = ((FeatureDistillation("logits", "logits"), 1.0),)
+    with pytest.raises(ModelError, match="teacher is None, but the losses compare"):
+        Distiller(student, None, losses)
+
+
 @pytest.mark.parametrize("optimizer", ["adagrad", "adamw", "rmsprop", "sgd"])
 def test_compiles_with_any_optimizer(optimizer):
     student, teacher = linear(STUDENT, "student"), linear(TEACHER, "teacher")
@@ -386,6 +438,14 @@ def test_config_round_trip():
         copy.projections[1]["relu"].get_weights()[0],
         distiller.projections[1]["relu"].get_weights()[0],
     )
+
+
+def test_a_config_can_be_used_twice():
+    config = Distiller(
+        linear(STUDENT, "student"), linear(TEACHER, "teacher")
+    ).get_config()
+    first, second = (Distiller.from_config(config) for _ in range(2))
+    assert first.get_config() == second.get_config() == config
 
 
 def test_a_step_on_two_devices_is_that_of_one():
@@ -476,3 +536,24 @@ def test_a_step_equals_that_of_keras_3():
     np.testing.assert_allclose(
         student.get_weights(), their_student.get_weights(), atol=1e-6
     )
+
+
+def test_one_that_was_saved_trains_on_as_if_it_had_not_been(tmp_path):
+    losses = ((LogitDistillation(), 1.0), (FeatureDistillation("relu", "relu"), 1.0))
+    models = convolutional(4, 0, "student"), convolutional(5, 1, "teacher")
+    distiller = Distiller(*models, losses)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    # Adam's second step depends on what it remembers of the first.
+    distiller.compile(keras.optimizers.Adam(0.01), loss)
+    distiller.fit(*pictures(), shuffle=False, verbose=0)
+    distiller.save(tmp_path / "distiller.keras")
+    saved = keras.models.load_model(tmp_path / "distiller.keras")
+    logs = [
+        each.fit(*pictures(), epochs=2, shuffle=False, verbose=0).history
+        for each in (distiller, saved)
+    ]
+    assert logs[0] == logs[1]
+    for one, other in zip(
+        distiller.trainable_weights, saved.trainable_weights, strict=True
+    ):
+        np.testing.assert_array_equal(one, other)

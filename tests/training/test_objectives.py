@@ -49,29 +49,6 @@ def test_unknown_teacher_names_the_nearest():
         Distillation("bgi").resolve(make(), run(big=make()))
 
 
-@pytest.mark.parametrize(
-    ("teacher", "message"),
-    [
-        (make(num_classes=5, name="big"), r"output_shape \(5,\), the student"),
-        (make(side=8, name="big"), r"input_shape \(8, 8, 1\), the student"),
-        (make(activation="softmax", name="big"), "teacher 'big' outputs probabilities"),
-    ],
-)
-def test_teacher_that_does_not_fit(teacher, message):
-    with pytest.raises(ModelError, match=message):
-        Distillation(teacher).resolve(make(), run())
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_teacher_whose_weights_are_no_numbers(value):
-    teacher = make(name="big")
-    kernel, bias = teacher.get_weights()
-    kernel[0, 0] = value
-    teacher.set_weights([kernel, bias])
-    with pytest.raises(ModelError, match=r"'big' has weights that are NaN or inf"):
-        Distillation(teacher).resolve(make(), run())
-
-
 @pytest.mark.parametrize("teacher", ["", ("big", ""), {"": 1.0}])
 def test_refuses_a_teacher_without_a_name(teacher):
     with pytest.raises(InvalidArgumentError, match="the name of a teacher or of a"):
@@ -89,26 +66,12 @@ def test_teacher_of_any_image_size():
         Distillation(make(name="small")).resolve(teacher, run())
 
 
-class Subclassed(keras.Model):
-    def __init__(self):
-        super().__init__(name="own")
-        self.logits = keras.layers.Dense(3)
-
-    def call(self, inputs, training=False):
-        return self.logits(keras.layers.Flatten()(inputs))
-
-
-def test_teacher_without_known_shapes():
-    for teacher in (Subclassed(), keras.Sequential([keras.layers.Dense(3)], "own")):
-        with pytest.raises(ModelError, match=r"'own' has no known input .* rebuild it"):
-            Distillation(teacher).resolve(make(), run())
-
-
-def test_teacher_with_outputs_by_name():
-    teacher = make(name="dict")
-    teacher = keras.Model(teacher.inputs, {"logits": teacher.outputs[0]}, name="dict")
-    with pytest.raises(ModelError, match=r"'dict' has output_shape \{'logits'"):
-        Distillation(teacher).resolve(make(), run())
+def test_teacher_that_would_see_the_pixels_as_zeros():
+    image = keras.Input((8, 8, 1), dtype="uint8")
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
+    teacher = keras.Model(image, keras.layers.Dense(3)(x), name="bytes")
+    with pytest.raises(ModelError, match="'bytes' takes uint8, which would cut"):
+        Distillation(teacher).resolve(make(side=8), run())
 
 
 def test_live_teacher_of_keras_3_is_to_be_converted():
@@ -117,14 +80,6 @@ def test_live_teacher_of_keras_3_is_to_be_converted():
     for source in (teacher, ("first", teacher)):
         with pytest.raises(InvalidArgumentError, match=r"a tf_keras model: .*load_mod"):
             Distillation(source)
-
-
-def test_teacher_that_is_the_student():
-    student = make()
-    twin = keras.Model(student.inputs, student.outputs, name="twin")
-    for teacher in (student, twin):
-        with pytest.raises(ModelError, match="shares variables"):
-            Distillation(teacher).resolve(student, run())
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 import math
 
 import pytest
+import tf_keras as keras
 
 from tfcompress.errors import InvalidArgumentError
+from tfcompress.training.fit import Fit
 from tfcompress.training.schedules import CosineDecay
 
 
@@ -34,3 +36,9 @@ def test_without_warmup_starts_at_the_peak():
 def test_refuses_values_out_of_range(wrong):
     with pytest.raises(InvalidArgumentError, match=next(iter(wrong))):
         CosineDecay(**wrong)
+
+
+def test_a_schedule_of_keras_is_told_from_ours():
+    theirs = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    with pytest.raises(InvalidArgumentError, match=r"a CosineDecay of tf_keras$"):
+        Fit(learning_rate=theirs)

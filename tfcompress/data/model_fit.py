@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
+
 from tfcompress.data.dataset import Dataset
 from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.field_types import describe_value
@@ -20,7 +23,7 @@ def check_model_fits(model: Any, data: Dataset) -> None:
     Raises:
       InvalidArgumentError: the data is none.
       ModelError: it is no model, or input or output does not fit; the message says
-        both shapes.
+        both shapes, or types.
     """
     if not isinstance(data, Dataset):
         raise InvalidArgumentError(
@@ -59,4 +62,27 @@ def check_model_fits(model: Any, data: Dataset) -> None:
             f"Model {name!r} gives outputs of shape {gives[1:]} but {data.name} has "
             f"{data.num_classes} classes; its last layer must give {data.num_classes} "
             "logits."
+        )
+    check_input_type(model, data)
+
+
+def check_input_type(model: Any, data: Dataset) -> None:
+    """Raises ModelError if the model takes whole numbers, but pixels are given as less.
+
+    Keras would cut all of them to 0 and say nothing.
+
+    Args:
+      model: a Keras model; of any other, no type is known.
+      data: images that are no pixels are shown as they are.
+    """
+    dtype = getattr(getattr(model, "input", None), "dtype", None)
+    images = data.train.images
+    are_pixels = not isinstance(images, np.ndarray) or images.dtype == np.uint8
+    low, high = data.value_range
+    if dtype and tf.as_dtype(dtype).is_integer and are_pixels and high - low < 255:
+        raise ModelError(
+            f"Model {model.name!r} takes {tf.as_dtype(dtype).name}, which would cut "
+            f"the pixels of {data.name}, given in [{low:g}, {high:g}], to whole "
+            "numbers; load the data with value_range=(0, 255), or build the model for "
+            "float32."
         )

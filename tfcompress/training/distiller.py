@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import tensorflow as tf
 import tf_keras as keras
 
+from tfcompress.errors import ModelError
 from tfcompress.run import derive_seed
 from tfcompress.serialization import decode, encode
 from tfcompress.training.distillation import (
@@ -18,6 +20,7 @@ from tfcompress.training.distillation import (
 from tfcompress.training.distillation.layer_outputs import outputs_of
 from tfcompress.training.distillation.loss import LOGITS, Outputs, Shapes
 from tfcompress.training.distillation.mean_teacher import follow
+from tfcompress.training.teacher_fit import check_teacher_fits
 
 # A constant, or a tf_keras schedule that is called with the number of the step.
 Weight: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
@@ -31,13 +34,14 @@ class Distiller(keras.Model):
     the student, which it trains in place, is what goes on. Each step calls each model
     once: what layers give comes from the same pass as the logits. The teacher is in
     inference mode and not changed. Evaluated, it is the student alone: `val_loss` is
-    CE, so that epochs and objectives can be compared.
+    CE, so that epochs and objectives can be compared. Under a strategy of
+    `tf.distribute`, relations between images are those of one replica's.
 
     Every loss is a metric by its `name`, before it is weighted; `student_loss` is CE.
 
     Args:
       student: model that takes `(batch, height, width, channels)` and returns logits
-        `(batch, classes)`.
+        `(batch, classes)` or, of each pixel, `(batch, height, width, classes)`.
       teacher: model of the same input and output shapes; None where its logits come
         with the images, as `((images, logits), labels)`.
       losses: what is learnt from the teacher, each with its weight: a number, or a
@@ -48,8 +52,8 @@ class Distiller(keras.Model):
         it after each step: see `MeanTeacher`. None leaves it as it is.
 
     Raises:
-      ModelError: a layer that a loss names does not exist, or a pair of them cannot be
-        compared.
+      ModelError: the teacher does not fit the student, a layer that a loss names does
+        not exist, or a pair of them cannot be compared.
 
     Example:
       >>> losses = ((LogitDistillation(temperature=4.0), 0.9),)
@@ -72,6 +76,7 @@ class Distiller(keras.Model):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        _check(student, teacher, losses)
         self.student = student
         self.teacher = teacher
         self.terms = tuple(losses)
@@ -92,6 +97,8 @@ class Distiller(keras.Model):
         ]
         self._total_loss = keras.metrics.Mean(name="total_loss")
         self._means = [keras.metrics.Mean(name=name) for name in _names(losses)]
+        # All weights are there: else Keras saves a compiled one without its optimizer.
+        self.built = True
 
     @property
     def trainable_weights(self) -> list[tf.Variable]:
@@ -192,6 +199,7 @@ class Distiller(keras.Model):
                 value, custom_objects=custom_objects
             )
 
+        config = dict(config)
         parts = {loss.__name__: loss for loss in LOSSES}
         losses = [decode(loss, parts) for loss in config.pop("losses")]
         weights = map(deserialize, config.pop("weights"))
@@ -202,18 +210,36 @@ class Distiller(keras.Model):
         return cls(losses=tuple(zip(losses, weights, strict=True)), **models, **config)
 
 
+def _check(
+    student: keras.Model,
+    teacher: keras.Model | None,
+    losses: Sequence[tuple[DistillationLoss, Weight]],
+) -> None:
+    """Refuses a teacher that does not fit, as far as that is known."""
+    if teacher is None and _pairs(losses):
+        raise ModelError(
+            "The teacher is None, but the losses compare its layers, which its logits "
+            "do not tell; give the model itself."
+        )
+    # Those that are subclassed know no shapes.
+    if teacher and all(hasattr(model, "input_shape") for model in (student, teacher)):
+        check_teacher_fits(teacher, student)
+
+
 def _pairs(losses: Sequence[tuple[DistillationLoss, Weight]]) -> list[tuple[str, str]]:
     return [pair for loss, _ in losses for pair in loss.pairs]
 
 
 def _names(losses: Sequence[tuple[DistillationLoss, Weight]]) -> list[str]:
     """Returns what the losses are called, numbered where two have one name."""
-    names = [loss.name for loss, _ in losses]
-    earlier = [names[:place].count(name) for place, name in enumerate(names)]
-    return [
-        f"{name}_{count + 1}" if count else name
-        for name, count in zip(names, earlier, strict=True)
-    ]
+    plain = {loss.name for loss, _ in losses}
+    names: list[str] = []
+    for loss, _ in losses:
+        numbered = (f"{loss.name}_{number}" for number in itertools.count(2))
+        # A layer may be called as if it were numbered: "relu_2".
+        free = (name for name in numbered if name not in {*plain, *names})
+        names.append(next(free) if loss.name in names else loss.name)
+    return names
 
 
 def _projections(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import tf_keras as keras
 
+from tfcompress.data import check_input_type
 from tfcompress.errors import ModelError
 from tfcompress.field_types import check_types, refusal
 from tfcompress.training.distillation import (
@@ -20,8 +20,8 @@ from tfcompress.training.distillation import (
 )
 from tfcompress.training.distillation.layer_outputs import outputs_of
 from tfcompress.training.distillation.mean_teacher import copy_of
-from tfcompress.training.logits import check_outputs_logits
 from tfcompress.training.schedules import CosineDecay
+from tfcompress.training.teacher_fit import check_teacher_fits
 
 if TYPE_CHECKING:
     from tfcompress.run import Run
@@ -194,13 +194,14 @@ class Distillation:
         Raises:
           ModelError: there is no such teacher, or its input shape, its number of
             classes or the kind of its outputs differs from the student's, or it is
-            made of the student's own variables.
+            made of the student's own variables, or takes another type of images.
         """
         if self.mean_teacher:
             return copy_of(student)
         models = [_find(source, run) for source, _ in self.teachers]
         for model in models:
-            _check_teacher(model, student)
+            check_teacher_fits(model, student)
+            check_input_type(model, run.data)
         if len(models) == 1:
             return models[0]
         shares = [share for _, share in self.teachers]
@@ -224,47 +225,6 @@ def _find(source: TeacherSource, run: Run) -> Any:
         f"There is no teacher {name!r}: it is neither a file nor one of the run's "
         f"teachers ({known}); name one of them or the path of a model file.{hint}"
     )
-
-
-def _check_teacher(teacher: Any, student: Any) -> None:
-    # Those that are subclassed, or were never built, know no shapes.
-    if not hasattr(teacher, "input_shape"):
-        raise ModelError(
-            f"The teacher {teacher.name!r} has no known input shape, expected a "
-            "functional model; rebuild it: keras.Model(inputs, model.call(inputs))."
-        )
-    if not all(np.isfinite(weight).all() for weight in teacher.get_weights()):
-        raise ModelError(
-            f"The teacher {teacher.name!r} has weights that are NaN or infinite, so "
-            "nothing can be learnt from it; train it again, or name another one."
-        )
-    check_outputs_logits(teacher, "teacher")
-    for what in ("input_shape", "output_shape"):
-        theirs, ours = getattr(teacher, what), getattr(student, what)[1:]
-        theirs = theirs[1:] if isinstance(theirs, tuple) else theirs
-        if not _admits(theirs, ours):
-            raise ModelError(
-                f"The teacher {teacher.name!r} has {what} {theirs}, the student "
-                f"{student.name!r} has {ours}; a teacher must be trained on the "
-                "same data set at the same image size."
-            )
-    _check_apart(teacher, student)
-
-
-def _admits(shape: Any, size: tuple[int | None, ...]) -> bool:
-    """Returns whether a shape, in which None is any size, is that of one tensor."""
-    return len(shape) == len(size) and all(
-        side in (None, wanted) for side, wanted in zip(shape, size, strict=True)
-    )
-
-
-def _check_apart(teacher: Any, student: Any) -> None:
-    mine = {id(weight) for weight in student.weights}
-    if any(id(weight) in mine for weight in teacher.weights):
-        raise ModelError(
-            f"The teacher {teacher.name!r} shares variables with the student and "
-            "would be trained with it; give a copy of the model as teacher."
-        )
 
 
 def _mean_of(
