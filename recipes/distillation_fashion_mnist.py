@@ -58,7 +58,7 @@ RECIPE = tfc.Recipe(
     ),
     stages=(
         tfc.Training(
-            epochs=24,
+            epochs=12,
             optimizer="sgd",
             learning_rate=tfc.CosineDecay(0.1, warmup_epochs=0.5),
             objective=FROM_TEACHER,

@@ -8,7 +8,7 @@ it left in `stages/teacher_born_again_00_training`, kept in `results/` as it tak
 minutes to make. A seed's student is trained from the same weights for as many steps in
 every variant. `few_*` have the labels of a tenth of the images: `few_labels` trains
 on those images alone, `few_response` on the same with the teacher, `few_unlabelled` on
-all images with the teacher and no label; they take half the steps.
+all images with the teacher and no label.
 
 Each result is a line of FILE (JSON), written as soon as it is there; the same command
 goes on after a stop. Two commands of different seeds can share a file: two single cores
@@ -56,8 +56,6 @@ def top1(recipe, data, teacher, variant, folder, seed):
     stage = recipe.stages[0]
     losses, hard_weight, epochs = KINDS.get(variant, (RESPONSE,)), HARD, stage.epochs
     taught = data
-    if variant in FEW:
-        epochs //= 2
     if variant in ("few_labels", "few_response"):
         taught = data.limited(num_train=len(data.train) // 10)
         epochs *= 10  # as many steps
