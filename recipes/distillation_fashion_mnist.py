@@ -2,8 +2,9 @@
 
 The teacher is born again: a second ResNet-20 that learnt from the first.
 
-`python tests/benchmarks/distillation_accuracy.py FOLDER` compares it, over three seeds,
-with the same student trained on labels alone, and with other kinds of distillation.
+`python tests/benchmarks/distillation_accuracy.py FILE` compares it, over three seeds,
+with the same student trained on labels alone; and, over shorter trainings, with other
+kinds of distillation.
 
 Data: the full Fashion-MNIST, 60,000 + 10,000 images.
 Source: Hinton et al., arXiv:1503.02531; He et al., arXiv:1512.03385; Furlanello
@@ -18,14 +19,17 @@ import tfcompress as tfc
 
 FROM_TEACHER = tfc.Distillation("born_again", temperature=4.0, alpha=0.9)
 
+# The teachers need shifts; so small a student is better without, alone and taught.
+SHIFTED = tfc.Data(
+    "fashion_mnist", augmentation=tfc.Augmentation(shift=2, horizontal_flip=True)
+)
+
 RECIPE = tfc.Recipe(
-    data=tfc.Data(
-        "fashion_mnist",
-        augmentation=tfc.Augmentation(shift=2, horizontal_flip=True),
-    ),
+    data=tfc.Data("fashion_mnist", augmentation=tfc.Augmentation(horizontal_flip=True)),
     teachers={
         "resnet20": tfc.Teacher(
             model=tfc.Architecture("resnet20"),
+            data=SHIFTED,
             stages=(
                 tfc.Training(
                     epochs=20,
@@ -38,6 +42,7 @@ RECIPE = tfc.Recipe(
         # The same net again, taught by the first: 93.92 % becomes 94.01 %.
         "born_again": tfc.Teacher(
             model=tfc.Architecture("resnet20"),
+            data=SHIFTED,
             stages=(
                 tfc.Training(
                     epochs=20,
@@ -54,7 +59,7 @@ RECIPE = tfc.Recipe(
     ),
     stages=(
         tfc.Training(
-            epochs=12,
+            epochs=24,
             optimizer="sgd",
             learning_rate=tfc.CosineDecay(0.1, warmup_epochs=0.5),
             objective=FROM_TEACHER,
@@ -64,7 +69,11 @@ RECIPE = tfc.Recipe(
         ),
     ),
     export=tfc.Export(quantization="int8"),
-    smoke_overrides={"data.name": "fashion_mnist_small"},
+    smoke_overrides={
+        "data.name": "fashion_mnist_small",
+        "teachers.resnet20.data.name": "fashion_mnist_small",
+        "teachers.born_again.data.name": "fashion_mnist_small",
+    },
 )
 
 if __name__ == "__main__":
