@@ -7,7 +7,7 @@ Source: Howard et al., MobileNets, arXiv:1704.04861, at width 0.75; Molchanov et
   Importance Estimation for Neural Network Pruning, arXiv:1906.10771; Hinton et al.,
   arXiv:1503.02531; Zhu & Gupta, arXiv:1710.01878; Jacob et al., arXiv:1712.05877.
 Command: `tfcompress run recipes/channel_pruning_fashion_mnist.py`
-Measured: 21 min on 2 cores; top-1 91.18% in float32, 90.96% in int8; 128,695 bytes by
+Measured: 21 min; top-1 91.18% in float32, 90.96% in int8; 128,695 bytes by
   gzip, 8.9x smaller; more in recipes/README.md.
 """
 

@@ -7,7 +7,8 @@ differs: see `prune_while_distilling`, `prune_teacher_then_distil` and
 Data: the full Fashion-MNIST, 60,000 + 10,000 images.
 Source: Hinton et al., arXiv:1503.02531; Zhu & Gupta, arXiv:1710.01878.
 Command: `tfcompress run recipes/distil_then_prune_fashion_mnist.py`
-Measured: Not measured yet.
+Measured: 6 min; top-1 90.35% in float32, 88.90% in int8; 71,362 bytes by gzip, 7.3x
+  smaller; more in recipes/README.md.
 """
 
 import tfcompress as tfc

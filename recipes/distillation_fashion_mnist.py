@@ -11,7 +11,7 @@ Source: Hinton et al., arXiv:1503.02531; He et al., arXiv:1512.03385; Furlanello
   et al., Born-Again Neural Networks, arXiv:1805.04770; Mishra & Marr, Apprentice,
   arXiv:1711.05852.
 Command: `tfcompress run recipes/distillation_fashion_mnist.py`
-Measured: 67 min on 2 cores; top-1 91.85% in float32, 91.85% in int8; 46,807 bytes by
+Measured: 67 min; top-1 91.85% in float32, 91.85% in int8; 46,807 bytes by
   gzip, 3.1x smaller; more in recipes/README.md. 52 minutes of it are the two teachers'.
 """
 

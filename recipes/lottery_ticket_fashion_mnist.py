@@ -7,7 +7,7 @@ Data: 5,000 + 2,000 images of Fashion-MNIST that come with the package.
 Source: Frankle et al., Stabilizing the Lottery Ticket Hypothesis, arXiv:1903.01611.
 Command: `tfcompress run recipes/lottery_ticket_fashion_mnist.py`, or this file as a
 script.
-Measured: 6 min on 2 cores; top-1 84.75% in float32, 84.05% in int8; 172,528 bytes by
+Measured: 6 min; top-1 84.75% in float32, 84.05% in int8; 172,528 bytes by
   gzip, 11.6x smaller; more in recipes/README.md.
 """
 

@@ -4,7 +4,7 @@ Source: Howard et al., MobileNets, arXiv:1704.04861, seven of the blocks at widt
   0.75; Hinton et al., arXiv:1503.02531; Zhu & Gupta, arXiv:1710.01878; Jacob et al.,
   arXiv:1712.05877.
 Command: `tfcompress run recipes/mobilenet_v1_fashion_mnist.py`
-Measured: 14 min on 2 cores; top-1 91.18% in float32, 91.03% in int8; 237,244 bytes by
+Measured: 14 min; top-1 91.18% in float32, 91.03% in int8; 237,244 bytes by
   gzip, 4.8x smaller; more in recipes/README.md.
 """
 

@@ -3,7 +3,7 @@
 Source: Sandler et al., MobileNetV2, arXiv:1801.04381, at width 0.35; Hinton et al.,
   arXiv:1503.02531; Zhu & Gupta, arXiv:1710.01878; Jacob et al., arXiv:1712.05877.
 Command: `tfcompress run recipes/mobilenet_v2_fashion_mnist.py`
-Measured: 28 min on 2 cores; top-1 91.74% in float32, 90.39% in int8; 226,452 bytes by
+Measured: 28 min; top-1 91.74% in float32, 90.39% in int8; 226,452 bytes by
   gzip, 6.6x smaller; more in recipes/README.md.
 """
 

@@ -4,7 +4,7 @@ Source: Howard et al., Searching for MobileNetV3, arXiv:1905.02244, at width 0.5
   Hinton et al., arXiv:1503.02531; Zhu & Gupta, arXiv:1710.01878; Jacob et al.,
   arXiv:1712.05877.
 Command: `tfcompress run recipes/mobilenet_v3_small_fashion_mnist.py`
-Measured: 16 min on 2 cores; top-1 91.23% in float32, 90.54% in int8; 447,622 bytes by
+Measured: 16 min; top-1 91.23% in float32, 90.54% in int8; 447,622 bytes by
   gzip, 4.8x smaller; more in recipes/README.md.
 """
 

@@ -5,7 +5,8 @@ One of four recipes of one student; see `distil_then_prune_fashion_mnist.py`.
 Data: the full Fashion-MNIST, 60,000 + 10,000 images.
 Source: Hinton et al., arXiv:1503.02531; Zhu & Gupta, arXiv:1710.01878.
 Command: `tfcompress run recipes/prune_while_distilling_fashion_mnist.py`
-Measured: Not measured yet.
+Measured: 5 min; top-1 90.35% in float32, 88.82% in int8; 71,439 bytes by gzip, 7.3x
+  smaller; more in recipes/README.md.
 """
 
 import tfcompress as tfc

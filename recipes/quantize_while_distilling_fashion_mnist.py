@@ -6,7 +6,8 @@ one student; see `distil_then_prune_fashion_mnist.py`.
 Data: the full Fashion-MNIST, 60,000 + 10,000 images.
 Source: Mishra & Marr, Apprentice, arXiv:1711.05852; Zhu & Gupta, arXiv:1710.01878.
 Command: `tfcompress run recipes/quantize_while_distilling_fashion_mnist.py`
-Measured: Not measured yet.
+Measured: 5 min; top-1 90.35% in float32, 88.78% in int8; 71,550 bytes by gzip, 7.3x
+  smaller; more in recipes/README.md.
 """
 
 import tfcompress as tfc

@@ -2,7 +2,7 @@
 
 Data: 5,000 + 2,000 images of Fashion-MNIST that come with the package.
 Command: `tfcompress run recipes/quickstart.py`, or this file as a script.
-Measured: 7 min on 2 cores; top-1 82.65% in float32, 82.30% in int8; 224,421 bytes by
+Measured: 7 min; top-1 82.65% in float32, 82.30% in int8; 224,421 bytes by
   gzip, 8.9x smaller; more in recipes/README.md.
 """
 

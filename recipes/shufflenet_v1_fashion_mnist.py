@@ -4,7 +4,7 @@ Source: Zhang et al., ShuffleNet, arXiv:1707.01083, at width 0.5 with three grou
   Hinton et al., arXiv:1503.02531; Zhu & Gupta, arXiv:1710.01878; Jacob et al.,
   arXiv:1712.05877.
 Command: `tfcompress run recipes/shufflenet_v1_fashion_mnist.py`
-Measured: 26 min on 2 cores; top-1 91.04% in float32, 90.52% in int8; 229,861 bytes by
+Measured: 26 min; top-1 91.04% in float32, 90.52% in int8; 229,861 bytes by
   gzip, 3.9x smaller; more in recipes/README.md.
 """
 

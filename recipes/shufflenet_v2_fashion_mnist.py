@@ -3,7 +3,7 @@
 Source: Ma et al., ShuffleNet V2, arXiv:1807.11164, at width 0.5; Hinton et al.,
   arXiv:1503.02531; Zhu & Gupta, arXiv:1710.01878; Jacob et al., arXiv:1712.05877.
 Command: `tfcompress run recipes/shufflenet_v2_fashion_mnist.py`
-Measured: 29 min on 2 cores; top-1 91.56% in float32, 91.06% in int8; 287,378 bytes by
+Measured: 29 min; top-1 91.56% in float32, 91.06% in int8; 287,378 bytes by
   gzip, 4.5x smaller; more in recipes/README.md.
 """
 

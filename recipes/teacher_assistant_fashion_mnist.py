@@ -6,7 +6,8 @@ Data: the full Fashion-MNIST, 60,000 + 10,000 images.
 Source: Mirzadeh et al., Improved Knowledge Distillation via Teacher Assistant,
   arXiv:1902.03393.
 Command: `tfcompress run recipes/teacher_assistant_fashion_mnist.py`
-Measured: Not measured yet.
+Measured: 7 min; top-1 89.47% in float32, 89.68% in int8; 47,182 bytes by gzip, 3.0x
+  smaller; more in recipes/README.md.
 """
 
 import tfcompress as tfc

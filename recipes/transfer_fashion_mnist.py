@@ -10,7 +10,7 @@ Source: Yosinski et al., How transferable are features in deep neural networks?,
 Command: `tfcompress run recipes/transfer_fashion_mnist.py`; from random weights, to
   compare: add `--set=stages.0.initial_weights=none --set=stages.0.thaw_after=none
   --set=stages.0.freeze=()`.
-Measured: 2 min on 2 cores; top-1 74.35% in float32, 74.15% in int8; 154,619 bytes by
+Measured: 2 min; top-1 74.35% in float32, 74.15% in int8; 154,619 bytes by
   gzip, 3.3x smaller; more in recipes/README.md.
 """
 

@@ -54,8 +54,8 @@ row of that file by `tfcompress run recipes/NAME.py --results=recipes/results.cs
 Accuracy is top-1 on the whole test set, of the float32 and of the compressed
 `.tflite` file, run by LiteRT; `as Keras` is the share of predictions that are those of
 the last Keras model; bytes are after gzip -9; the latency ratio is of the two files
-timed in alternation on one thread. Minutes are those of the stages. Of several rows of
-one recipe and seed, the table has the newest.
+timed in alternation on one thread. Minutes are those of the stages, on one or two
+cores. Of several rows of one recipe and seed, the table has the newest.
 
 """
 
@@ -114,7 +114,7 @@ def newest_results(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
 def measured_text(row: dict[str, str]) -> str:
     """Returns what the docstring of a recipe says was measured."""
     return (
-        f"{float(row['stage_seconds']) / 60:.0f} min on 2 cores; top-1 "
+        f"{float(row['stage_seconds']) / 60:.0f} min; top-1 "
         f"{float(row['baseline_top1']):.2%} in float32, {float(row['top1']):.2%} in "
         f"int8; {int(row['gzip_bytes']):,} bytes by gzip, "
         f"{float(row['gzip_ratio']):.1f}x smaller"
