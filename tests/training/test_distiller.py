@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.training.distillation import (
     AttentionTransfer,
     FeatureDistillation,
@@ -81,6 +81,20 @@ def test_one_step_by_arithmetic(alpha):
     np.testing.assert_allclose(
         student.get_weights()[0], np.array(STUDENT) - 0.5 * step, atol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("weight", "hard_weight", "message"),
+    [
+        (0.0, 0, "losses=.*LogitMatching.*, 0.0.* must be weighted above 0 in sum"),
+        (-1.0, 1.0, "losses=.*, -1.0.* must be weighted by 0 or more"),
+        (1.0, -0.5, "hard_weight=-0.5 must be weighted by 0 or more"),
+    ],
+)
+def test_refuses_weights_that_say_nothing(weight, hard_weight, message):
+    models = linear(STUDENT, "student"), linear(TEACHER, "teacher")
+    with pytest.raises(InvalidArgumentError, match=f"^Distiller {message}"):
+        Distiller(*models, ((LogitMatching(), weight),), hard_weight)
 
 
 @pytest.mark.parametrize("option", ["sample_weight", "class_weight"])

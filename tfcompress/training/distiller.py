@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 import tf_keras as keras
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.run import derive_seed
 from tfcompress.serialization import decode, encode
 from tfcompress.training.distillation import (
@@ -18,7 +18,7 @@ from tfcompress.training.distillation import (
     LogitDistillation,
 )
 from tfcompress.training.distillation.layer_outputs import outputs_of
-from tfcompress.training.distillation.loss import LOGITS, Outputs, Shapes
+from tfcompress.training.distillation.loss import LOGITS, Outputs, Shapes, wrong_weights
 from tfcompress.training.distillation.mean_teacher import follow
 from tfcompress.training.teacher_fit import check_teacher_fits
 
@@ -54,6 +54,7 @@ class Distiller(keras.Model):
         it after each step: see `MeanTeacher`. None leaves it as it is.
 
     Raises:
+      InvalidArgumentError: a weight is below 0, or all are 0.
       ModelError: the teacher does not fit the student, a layer that a loss names does
         not exist, or a pair of them cannot be compared.
 
@@ -78,6 +79,7 @@ class Distiller(keras.Model):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        _check_weights(losses, hard_weight)
         _check(student, teacher, losses)
         self.student = student
         self.teacher = teacher
@@ -228,6 +230,15 @@ def _check(
     # Those that are subclassed know no shapes.
     if teacher and all(hasattr(model, "input_shape") for model in (student, teacher)):
         check_teacher_fits(teacher, student)
+
+
+def _check_weights(
+    losses: Sequence[tuple[DistillationLoss, Weight]], hard_weight: Weight
+) -> None:
+    if wrong := wrong_weights([weight for _, weight in losses], hard_weight):
+        name, expected = wrong
+        given = {"losses": tuple(losses), "hard_weight": hard_weight}[name]
+        raise InvalidArgumentError(f"Distiller {name}={given} must be {expected}")
 
 
 def _pairs(losses: Sequence[tuple[DistillationLoss, Weight]]) -> list[tuple[str, str]]:
