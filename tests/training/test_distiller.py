@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.training.distillation import (
     AttentionTransfer,
     FeatureDistillation,
@@ -81,6 +81,52 @@ def test_one_step_by_arithmetic(alpha):
     np.testing.assert_allclose(
         student.get_weights()[0], np.array(STUDENT) - 0.5 * step, atol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("weight", "hard_weight", "message"),
+    [
+        (0.0, 0, "losses=.*LogitMatching.*, 0.0.* must be weighted above 0 in sum"),
+        (-1.0, 1.0, "losses=.*, -1.0.* must be weighted by 0 or more"),
+        (1.0, -0.5, "hard_weight=-0.5 must be weighted by 0 or more"),
+    ],
+)
+def test_refuses_weights_that_say_nothing(weight, hard_weight, message):
+    models = linear(STUDENT, "student"), linear(TEACHER, "teacher")
+    with pytest.raises(InvalidArgumentError, match=f"^Distiller {message}"):
+        Distiller(*models, ((LogitMatching(), weight),), hard_weight)
+
+
+@pytest.mark.parametrize("option", ["sample_weight", "class_weight"])
+def test_one_step_of_weighted_images_by_arithmetic(option):
+    student, teacher = linear(STUDENT, "student"), linear(TEACHER, "teacher")
+    distiller = compiled(student, teacher, **classic(3.0, 0.7))
+    # The first image is of class 1, the second of class 0.
+    shares = np.array([2.0, 0.5], np.float32)
+    given = {"sample_weight": shares, "class_weight": {0: 0.5, 1: 2.0}}
+    logs = distiller.fit(IMAGES, LABELS, verbose=0, **{option: given[option]}).history
+    p, one_hot = softmax(IMAGES @ np.array(STUDENT)), np.eye(3)[LABELS]
+    # As Keras has it: the sum is divided by the number of images.
+    ce = (shares * -np.log((p * one_hot).sum(-1))).sum() / 2
+    gradient = IMAGES.T @ (shares[:, None] * (p - one_hot)) / 2
+    _, kl, _, kl_gradient = expected(3.0)
+    assert logs["student_loss"] == pytest.approx([ce], rel=1e-5)
+    assert logs["logit_distillation"] == pytest.approx([kl], rel=1e-5)
+    assert logs["loss"] == pytest.approx([0.7 * kl + 0.3 * ce], rel=1e-5)
+    np.testing.assert_allclose(
+        student.get_weights()[0],
+        np.array(STUDENT) - 0.5 * (0.7 * kl_gradient + 0.3 * gradient),
+        atol=1e-6,
+    )
+
+
+def test_evaluates_weighted_images():
+    student, teacher = linear(STUDENT, "student"), linear(TEACHER, "teacher")
+    distiller = compiled(student, teacher)
+    shares = np.array([2.0, 0.0])
+    found = distiller.evaluate(IMAGES, LABELS, sample_weight=shares, verbose=0)
+    p = softmax(IMAGES @ np.array(STUDENT))
+    assert found[0] == pytest.approx(2 * -np.log(p[0, 1]) / 2, rel=1e-5)
 
 
 def test_one_step_on_pixels_is_that_on_images_of_one_pixel():

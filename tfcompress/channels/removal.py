@@ -27,6 +27,7 @@ from tfcompress.channels.importance import (
 from tfcompress.channels.kernels import DEPTHWISE
 from tfcompress.channels.selection import select
 from tfcompress.channels.statistics import kernel_statistics, measure_channels
+from tfcompress.rewriting.float32 import in_float32
 from tfcompress.rewriting.graph import Graph
 
 Ranking = Literal["global", "layer"]
@@ -47,8 +48,8 @@ class Removable:
 
     @cached_property
     def graph(self) -> Graph:
-        """The model's calls; its layers are those of the model."""
-        return Graph.from_model(self.model)
+        """The calls of the model; its own layers, where they compute in float32."""
+        return Graph.from_model(in_float32(self.model))
 
     @cached_property
     def dependencies(self) -> Dependencies:

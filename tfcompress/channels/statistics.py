@@ -11,6 +11,7 @@ import tf_keras as keras
 from tfcompress.channels.elementwise import POINTWISE
 from tfcompress.channels.importance import LayerStatistics
 from tfcompress.channels.kernels import DEPTHWISE, FULL, TRANSPOSED
+from tfcompress.rewriting.float32 import in_float32
 from tfcompress.rewriting.forward import call_layer, forward
 from tfcompress.rewriting.graph import Graph, Node, Tensor
 
@@ -146,7 +147,7 @@ def reestimate_batch_normalization(
       images: (num_images, height, width, channels).
       batch_size: images that statistics are taken over at a time.
     """
-    graph = Graph.from_model(model)
+    graph = Graph.from_model(in_float32(model))
     norms = [layer for layer in model.layers if isinstance(layer, _NORM)]
     if not norms:
         return

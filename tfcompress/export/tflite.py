@@ -25,11 +25,13 @@ from tfcompress.export.mixed_precision import MostSensitive, float_layers
 from tfcompress.export.promises import check_weights
 from tfcompress.export.slimming import slim
 from tfcompress.field_types import check_types
+from tfcompress.loading import load_model
 from tfcompress.loading.live import is_quantized
 from tfcompress.profiling.tflite_graph import parse_tflite
 from tfcompress.quantization.calibration import Calibration
 from tfcompress.quantization.post_training import quantize_calibrated
 from tfcompress.rewriting.check import check_tf_keras
+from tfcompress.rewriting.float32 import is_float32
 from tfcompress.storage import file_path, write_bytes
 
 if TYPE_CHECKING:
@@ -175,7 +177,11 @@ def export_tflite(
     path = file_path(path)
     indices: tuple[int, ...] = ()
     images = None
-    if _check_model(model):
+    has_ranges = _check_model(model)
+    if not all(map(is_float32, model.layers)):
+        # The runtime has no operators for other float types.
+        model = load_model(model)
+    if has_ranges:
         export.check_fits_quantized()
     elif quantization in INTEGER:
         data = _fitting(data, model, quantization)

@@ -19,6 +19,7 @@ from tfcompress.loading.custom_objects import CustomObjects
 from tfcompress.loading.listed import listed_class
 from tfcompress.loading.names import safe_name
 from tfcompress.loading.parts import refusal
+from tfcompress.rewriting.float32 import is_float32
 from tfcompress.rewriting.keras_errors import first_line
 
 _LIBRARIES = ("keras", "tf_keras")
@@ -154,12 +155,10 @@ def _is_odd(model: keras.Model) -> bool:
 def _has_odd_settings(layer: keras.layers.Layer) -> bool:
     """Returns whether a plain layer is made otherwise when it is read anew."""
     adapted = isinstance(layer, keras.layers.Normalization) and layer.weights
-    policy = layer._dtype_policy.name or ""
-    half = ("float" in policy or "half" in policy) and policy != "float32"
     first = getattr(layer, "data_format", None) == "channels_first"
     renamed = safe_name(layer.name) != layer.name
     fails = type(layer).__name__ == "StochasticDepth"
-    return bool(adapted or half or first or renamed or fails)
+    return bool(adapted or first or renamed or fails or not is_float32(layer))
 
 
 def _library(part: Any) -> bool:

@@ -36,6 +36,7 @@ from tfcompress.loading.parts import Maker
 from tfcompress.loading.saved_model import read_saved_model
 from tfcompress.rewriting.canonical import canonicalize
 from tfcompress.rewriting.change import Change
+from tfcompress.rewriting.float32 import float32_policy
 from tfcompress.rewriting.graph import Graph
 from tfcompress.rewriting.keras_errors import first_line
 from tfcompress.storage import atomic_path, file_path
@@ -132,7 +133,8 @@ def load(
     try:
         read = _from_path if is_path else _from_live
         trusted = check_custom_objects(custom_objects)
-        return read(source, trusted, check_outputs, max_bytes)
+        with float32_policy():
+            return read(source, trusted, check_outputs, max_bytes)
     except FileNotFoundError:
         raise ModelError.not_a_file(name) from None
     except TfcompressError as error:

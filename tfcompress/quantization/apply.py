@@ -27,6 +27,7 @@ from tfcompress.quantization.quantizers import ActivationQuantizer
 from tfcompress.quantization.shared_values import Sharing, find_sharing
 from tfcompress.rewriting.affine_layers import fold_norms
 from tfcompress.rewriting.equalization import equalize_layers
+from tfcompress.rewriting.float32 import float32_policy, in_float32
 from tfcompress.rewriting.graph import Graph, LayerSpec, copy_layer
 from tfcompress.rewriting.prepare import prepare_for_quantization
 
@@ -34,6 +35,7 @@ from tfcompress.rewriting.prepare import prepare_for_quantization
 _KERNEL_RANK = 2
 
 
+@float32_policy()
 def fake_quantize(
     model: keras.Model, *, equalize: bool = False, **options: Any
 ) -> keras.Model:
@@ -122,7 +124,7 @@ def _plan(
             f"{model.name!r} is quantized already; expected the model before its "
             "QuantizationAware stage"
         )
-    graph = Graph.from_model(model)
+    graph = Graph.from_model(in_float32(model))
     prepare_for_quantization(graph, preprocessing, operators)
     if not per_channel:
         fold_norms(graph)

@@ -18,6 +18,7 @@ from tfcompress.quantization.kept_weights import Kept, kept_weights
 from tfcompress.quantization.operators import kernel_of
 from tfcompress.quantization.shared_values import MAX_VALUES, WeightCounts, by_channel
 from tfcompress.rewriting.affine import read_affine
+from tfcompress.rewriting.float32 import float32_policy, in_float32
 from tfcompress.rewriting.graph import Graph
 from tfcompress.rewriting.positive_gammas import make_gammas_positive
 from tfcompress.rewriting.prepare import prepare_for_quantization
@@ -100,6 +101,7 @@ class Clustering(Fit):
             return self.depthwise
         return isinstance(layer, _KINDS) and kernel_of(layer) is not None
 
+    @float32_policy()
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a clustered plain copy of `model`, without TF-MOT's wrappers."""
         check_not_quantized(model)
@@ -116,7 +118,7 @@ class Clustering(Fit):
         graph = Graph.from_model(model)
         make_gammas_positive(graph, names)
         tf.random.set_seed(run.stage_seed)
-        wrapped = self._wrap(graph.to_model(), names)
+        wrapped = self._wrap(in_float32(graph.to_model()), names)
         train(wrapped, run, self)
         clustered = graph.to_model()
         stripped = tfmot.clustering.keras.strip_clustering(wrapped)

@@ -14,6 +14,7 @@ from tfcompress.channels.statistics import reestimate_batch_normalization
 from tfcompress.data.calibration import class_balanced_indices
 from tfcompress.errors import ModelError
 from tfcompress.profiling.keras_model import profile_keras_model
+from tfcompress.rewriting.float32 import in_float32
 from tfcompress.rewriting.forward import call_layer, forward
 from tfcompress.rewriting.graph import Graph, Node, Tensor
 from tfcompress.rewriting.residual_blocks import (
@@ -173,7 +174,7 @@ class LayerPruning(Fit):
         return [b for b in find_residual_blocks(graph) if not b.layers & kept]
 
     def _measure(self, model: keras.Model, run: Run, images: np.ndarray) -> Importance:
-        graph = Graph.from_model(model)
+        graph = Graph.from_model(in_float32(model))
         blocks = find_residual_blocks(graph)
         if self.importance == "feature_change":
             changes = feature_changes(graph, blocks, images)

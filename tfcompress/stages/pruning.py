@@ -11,6 +11,7 @@ import tensorflow_model_optimization as tfmot
 import tf_keras as keras
 
 from tfcompress.errors import InvalidArgumentError, TrainingError
+from tfcompress.rewriting.float32 import float32_policy, in_float32
 from tfcompress.run import Run
 from tfcompress.stages.rewinding import check_checkpoint, with_earlier_weights
 from tfcompress.stages.stage import clone_model, select_layers
@@ -124,11 +125,12 @@ class Pruning(Fit):
         select_layers(model, self.layers, self.suits, self.exclude)
         check_checkpoint(self.rewind)
 
+    @float32_policy()
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a pruned plain copy of `model`, without TF-MOT's wrappers."""
         names = select_layers(model, self.layers, self.suits, self.exclude)
         self._check_zeros_stay(model, names)
-        clone = clone_model(model)
+        clone = in_float32(clone_model(model))
         wrapped = self._wrap(clone, names, run)
         if self.rewind is not None or not self.epochs:
             _prune_once(wrapped)

@@ -15,6 +15,7 @@ from tfcompress.quantization.biases import round_biases
 from tfcompress.quantization.calibration import Calibration
 from tfcompress.quantization.kept_weights import check_kept, kept_weights, share_values
 from tfcompress.quantization.post_training import quantize_calibrated
+from tfcompress.rewriting.float32 import float32_policy
 from tfcompress.run import Run, derive_seed
 from tfcompress.training.fit import Fit
 from tfcompress.training.loop import train
@@ -110,6 +111,7 @@ class QuantizationAware(Fit):
                 "before QAT, so the objective cannot compare it; name one next to it."
             )
 
+    @float32_policy()
     def __call__(self, model: keras.Model, run: Run) -> keras.Model:
         """Returns a fake-quantized copy of `model`."""
         check_model_fits(model, run.data)

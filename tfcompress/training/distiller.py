@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 import tf_keras as keras
 
-from tfcompress.errors import ModelError
+from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.run import derive_seed
 from tfcompress.serialization import decode, encode
 from tfcompress.training.distillation import (
@@ -18,7 +18,7 @@ from tfcompress.training.distillation import (
     LogitDistillation,
 )
 from tfcompress.training.distillation.layer_outputs import outputs_of
-from tfcompress.training.distillation.loss import LOGITS, Outputs, Shapes
+from tfcompress.training.distillation.loss import LOGITS, Outputs, Shapes, wrong_weights
 from tfcompress.training.distillation.mean_teacher import follow
 from tfcompress.training.teacher_fit import check_teacher_fits
 
@@ -38,6 +38,8 @@ class Distiller(keras.Model):
     `tf.distribute`, relations between images are those of one replica's.
 
     Every loss is a metric by its `name`, before it is weighted; `student_loss` is CE.
+    `sample_weight` and `class_weight` of `fit` weigh images within CE alone: what is
+    learnt from the teacher counts each image once.
 
     Args:
       student: model that takes `(batch, height, width, channels)` and returns logits
@@ -52,6 +54,7 @@ class Distiller(keras.Model):
         it after each step: see `MeanTeacher`. None leaves it as it is.
 
     Raises:
+      InvalidArgumentError: a weight is below 0, or all are 0.
       ModelError: the teacher does not fit the student, a layer that a loss names does
         not exist, or a pair of them cannot be compared.
 
@@ -76,6 +79,7 @@ class Distiller(keras.Model):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        _check_weights(losses, hard_weight)
         _check(student, teacher, losses)
         self.student = student
         self.teacher = teacher
@@ -117,14 +121,14 @@ class Distiller(keras.Model):
         """Returns the student's logits."""
         return self.student(inputs, training=training)
 
-    def train_step(self, data: tuple[Any, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Updates the student on one batch of `(images, labels)`."""
-        inputs, labels = data
+    def train_step(self, data: tuple[Any, ...]) -> dict[str, tf.Tensor]:
+        """Updates the student on one batch of `(images, labels)`, maybe weighted."""
+        inputs, labels, shares = keras.utils.unpack_x_y_sample_weight(data)
         step = self.optimizer.iterations
         images, teacher = self._ask_teacher(inputs)
         with tf.GradientTape() as tape:
             student = self._call_student(images, training=True)
-            student_loss = self.compiled_loss(labels, student[LOGITS])
+            student_loss = self.compiled_loss(labels, student[LOGITS], shares)
             values = self._compare(teacher, student, labels)
             terms = zip(self.terms, values, strict=True)
             loss = sum(_at(weight, step) * value for (_, weight), value in terms)
@@ -138,7 +142,7 @@ class Distiller(keras.Model):
         self._total_loss.update_state(loss * num_replicas)
         for mean, value in zip(self._means, values, strict=True):
             mean.update_state(value)
-        self.compiled_metrics.update_state(labels, student[LOGITS])
+        self.compiled_metrics.update_state(labels, student[LOGITS], shares)
         label_results = self._label_results()
         return {
             **label_results,
@@ -147,12 +151,14 @@ class Distiller(keras.Model):
             **{mean.name: mean.result() for mean in self._means},
         }
 
-    def test_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Measures the student alone on one batch of `(images, labels)`."""
-        images, labels = data
+    def test_step(self, data: tuple[tf.Tensor, ...]) -> dict[str, tf.Tensor]:
+        """Measures the student alone on one batch, as `train_step` takes it."""
+        images, labels, shares = keras.utils.unpack_x_y_sample_weight(data)
         logits = self.student(images, training=False)
-        self.compiled_loss(labels, logits, regularization_losses=self.student.losses)
-        self.compiled_metrics.update_state(labels, logits)
+        self.compiled_loss(
+            labels, logits, shares, regularization_losses=self.student.losses
+        )
+        self.compiled_metrics.update_state(labels, logits, shares)
         return self._label_results()
 
     def _ask_teacher(self, inputs: Any) -> tuple[tf.Tensor, Outputs]:
@@ -224,6 +230,15 @@ def _check(
     # Those that are subclassed know no shapes.
     if teacher and all(hasattr(model, "input_shape") for model in (student, teacher)):
         check_teacher_fits(teacher, student)
+
+
+def _check_weights(
+    losses: Sequence[tuple[DistillationLoss, Weight]], hard_weight: Weight
+) -> None:
+    if wrong := wrong_weights([weight for _, weight in losses], hard_weight):
+        name, expected = wrong
+        given = {"losses": tuple(losses), "hard_weight": hard_weight}[name]
+        raise InvalidArgumentError(f"Distiller {name}={given} must be {expected}")
 
 
 def _pairs(losses: Sequence[tuple[DistillationLoss, Weight]]) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from tfcompress.training.distillation import (
     MeanTeacher,
 )
 from tfcompress.training.distillation.layer_outputs import outputs_of
+from tfcompress.training.distillation.loss import wrong_weights
 from tfcompress.training.distillation.mean_teacher import copy_of
 from tfcompress.training.schedules import CosineDecay
 from tfcompress.training.teacher_fit import check_teacher_fits
@@ -113,13 +114,8 @@ class Distillation:
 
     def _check_weights(self) -> None:
         weights = [weight for _, weight in self.terms]
-        for name, values in (("losses", weights), ("hard_weight", [self.label_weight])):
-            if any(isinstance(w, float | int) and w < 0 for w in values):
-                raise refusal(self, name, "weighted by 0 or more.")
-        if not any([*weights, self.label_weight]):
-            raise refusal(
-                self, "losses", "weighted above 0 in sum, or nothing is learnt."
-            )
+        if wrong := wrong_weights(weights, self.label_weight):
+            raise refusal(self, *wrong)
         shares = [share for _, share in self.teachers]
         if min(shares, default=0) < 0 or sum(shares) <= 0:
             raise refusal(

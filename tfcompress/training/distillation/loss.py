@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -83,6 +83,21 @@ class LayerLoss(DistillationLoss):
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The one pair."""
         return ((self.student_layer, self.teacher_layer),)
+
+
+def wrong_weights(weights: Sequence[Any], hard_weight: Any) -> tuple[str, str] | None:
+    """Returns which setting has weights that say nothing, and what it must be.
+
+    Args:
+      weights: of the losses: numbers, or schedules, which are taken to be above 0.
+      hard_weight: of the labels' loss, likewise.
+    """
+    for name, values in (("losses", weights), ("hard_weight", [hard_weight])):
+        if any(isinstance(w, float | int) and w < 0 for w in values):
+            return name, "weighted by 0 or more."
+    if not any([*weights, hard_weight]):
+        return "losses", "weighted above 0 in sum, or nothing is learnt."
+    return None
 
 
 def mismatch(loss: Any, student: Shapes, teacher: Shapes, expected: str) -> ModelError:
