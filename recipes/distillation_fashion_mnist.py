@@ -19,7 +19,7 @@ import tfcompress as tfc
 
 FROM_TEACHER = tfc.Distillation("born_again", temperature=4.0, alpha=0.9)
 
-# The teachers need shifts; so small a student is better without, alone and taught.
+# The teachers alone see shifts: the student, alone and taught, is better without.
 SHIFTED = tfc.Data(
     "fashion_mnist", augmentation=tfc.Augmentation(shift=2, horizontal_flip=True)
 )

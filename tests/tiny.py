@@ -45,3 +45,21 @@ def model(num_classes=3, seed=0):
     x = layers.Add(name="block_add")([x, y])
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(image, layers.Dense(num_classes, name="logits")(x), name="tiny")
+
+
+def dense(side=4, num_classes=3, activation=None, name="student"):
+    """The smallest classifier, of side x side x 1."""
+    image = layers.Input((side, side, 1), name="image")
+    logits = layers.Dense(num_classes, activation, name="logits")
+    return keras.Sequential([image, layers.Flatten(name="flat"), logits], name=name)
+
+
+def student_and_teacher():
+    """Two nets that differ in their biases most.
+
+    Labels, of which there are as many of each class, would make all biases equal.
+    """
+    student, teacher = model(), model(seed=1)
+    student.get_layer("logits").bias.assign([3.0, -2.0, 0.0])
+    teacher.get_layer("logits").bias.assign([0.0, -2.0, 3.0])
+    return student, teacher

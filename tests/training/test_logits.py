@@ -1,28 +1,23 @@
 import keras as keras_3
 import pytest
 import tf_keras as keras
+from tiny import dense
 
 import tfcompress as tfc
 from tfcompress.errors import ModelError
 from tfcompress.training.logits import check_outputs_logits
 
 
-def make(activation=None):
-    image = keras.Input((4, 4, 1))
-    logits = keras.layers.Dense(3, activation, name="logits")
-    return keras.Sequential([image, keras.layers.Flatten(), logits])
-
-
 def test_logits_are_told_from_probabilities():
-    check_outputs_logits(make(), "model")
-    check_outputs_logits(make(activation="linear"), "model")
+    check_outputs_logits(dense(), "model")
+    check_outputs_logits(dense(activation="linear"), "model")
     with pytest.raises(ModelError, match="softmax"):
-        check_outputs_logits(make(activation="softmax"), "model")
+        check_outputs_logits(dense(activation="softmax"), "model")
     with pytest.raises(
         ModelError, match=r"'logits' is a sigmoid\), .* without the sig"
     ):
-        check_outputs_logits(make(activation="sigmoid"), "teacher")
-    separate = keras.Sequential([make(), keras.layers.Softmax(name="probabilities")])
+        check_outputs_logits(dense(activation="sigmoid"), "teacher")
+    separate = keras.Sequential([dense(), keras.layers.Softmax(name="probabilities")])
     with pytest.raises(ModelError, match="'probabilities'"):
         check_outputs_logits(separate, "model")
 

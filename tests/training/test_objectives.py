@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tf_keras as keras
 import tiny
+from tiny import dense
 
 from tfcompress.errors import InvalidArgumentError, ModelError
 from tfcompress.run import Run
@@ -16,37 +17,26 @@ from tfcompress.training.objectives import Distillation
 from tfcompress.training.schedules import CosineDecay
 
 
-def make(side=4, num_classes=3, activation=None, name="student"):
-    return keras.Sequential(
-        [
-            keras.Input((side, side, 1), name="image"),
-            keras.layers.Flatten(name="flat"),
-            keras.layers.Dense(num_classes, activation, name="logits"),
-        ],
-        name=name,
-    )
-
-
 def run(**teachers):
     return Run(data=tiny.data(), teachers=teachers)
 
 
 def test_teacher_by_name_or_live():
-    teacher = make(name="big")
-    assert Distillation("big").resolve(make(), run(big=teacher)) is teacher
-    assert Distillation(teacher).resolve(make(), run()) is teacher
+    teacher = dense(name="big")
+    assert Distillation("big").resolve(dense(), run(big=teacher)) is teacher
+    assert Distillation(teacher).resolve(dense(), run()) is teacher
 
 
 def test_teacher_from_a_file(tmp_path):
-    teacher = make(name="big")
+    teacher = dense(name="big")
     teacher.save(tmp_path / "big.keras")
-    loaded = Distillation(str(tmp_path / "big.keras")).resolve(make(), run())
+    loaded = Distillation(str(tmp_path / "big.keras")).resolve(dense(), run())
     assert loaded.get_weights()[0].tolist() == teacher.get_weights()[0].tolist()
 
 
 def test_unknown_teacher_names_the_nearest():
     with pytest.raises(ModelError, match=r"no teacher 'bgi'.*Did you mean 'big'\?"):
-        Distillation("bgi").resolve(make(), run(big=make()))
+        Distillation("bgi").resolve(dense(), run(big=dense()))
 
 
 @pytest.mark.parametrize("teacher", ["", ("big", ""), {"": 1.0}])
@@ -59,11 +49,11 @@ def test_teacher_of_any_image_size():
     image = keras.Input((None, None, 1))
     x = keras.layers.GlobalAveragePooling2D()(image)
     teacher = keras.Model(image, keras.layers.Dense(3)(x), name="any")
-    assert Distillation(teacher).resolve(make(), run()) is teacher
-    mean = Distillation((teacher, make(name="fixed"))).resolve(make(), run())
+    assert Distillation(teacher).resolve(dense(), run()) is teacher
+    mean = Distillation((teacher, dense(name="fixed"))).resolve(dense(), run())
     assert mean.input_shape == (None, 4, 4, 1)
     with pytest.raises(ModelError, match=r"'small' has input_shape \(4, 4, 1\)"):
-        Distillation(make(name="small")).resolve(teacher, run())
+        Distillation(dense(name="small")).resolve(teacher, run())
 
 
 def test_teacher_that_would_see_the_pixels_as_zeros():
@@ -71,7 +61,7 @@ def test_teacher_that_would_see_the_pixels_as_zeros():
     x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(image))
     teacher = keras.Model(image, keras.layers.Dense(3)(x), name="bytes")
     with pytest.raises(ModelError, match="'bytes' takes uint8, which would cut"):
-        Distillation(teacher).resolve(make(side=8), run())
+        Distillation(teacher).resolve(dense(side=8), run())
 
 
 def test_live_teacher_of_keras_3_is_to_be_converted():
@@ -151,8 +141,8 @@ def test_layers_are_compared_with_one_teacher_only():
 )
 def test_several_teachers_are_one_with_the_mean_of_their_logits(teacher, shares):
     # Two of one name, as two seeds of one architecture have.
-    models = {name: make(name="big") for name in ("first", "second")}
-    mean = Distillation(teacher).resolve(make(), run(**models))
+    models = {name: dense(name="big") for name in ("first", "second")}
+    mean = Distillation(teacher).resolve(dense(), run(**models))
     images = np.random.default_rng(0).normal(size=(5, 4, 4, 1)).astype(np.float32)
     expected = sum(
         share * model.predict(images, verbose=0)
@@ -162,13 +152,13 @@ def test_several_teachers_are_one_with_the_mean_of_their_logits(teacher, shares)
 
 
 def test_live_teachers_may_be_weighted(tmp_path):
-    first, second = make(name="big"), make(name="big")
+    first, second = dense(name="big"), dense(name="big")
     second.save(tmp_path / "second.keras")
     images = np.random.default_rng(0).normal(size=(5, 4, 4, 1)).astype(np.float32)
     expected = 0.8 * first.predict(images, verbose=0)
     expected += 0.2 * second.predict(images, verbose=0)
     for other in (second, tmp_path / "second.keras"):
-        mean = Distillation({first: 4.0, other: 1.0}).resolve(make(), run())
+        mean = Distillation({first: 4.0, other: 1.0}).resolve(dense(), run())
         np.testing.assert_allclose(
             mean.predict(images, verbose=0), expected, rtol=1e-4, atol=1e-6
         )
@@ -177,6 +167,6 @@ def test_live_teachers_may_be_weighted(tmp_path):
 
 
 def test_each_of_several_teachers_must_fit():
-    models = {"good": make(name="good"), "odd": make(num_classes=5, name="odd")}
+    models = {"good": dense(name="good"), "odd": dense(num_classes=5, name="odd")}
     with pytest.raises(ModelError, match=r"teacher 'odd' has output_shape \(5,\)"):
-        Distillation(("good", "odd")).resolve(make(), run(**models))
+        Distillation(("good", "odd")).resolve(dense(), run(**models))
